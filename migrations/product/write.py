@@ -1,0 +1,123 @@
+"""``stepwell revision``: writes the next revision by comparing models with what the last ones made."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from migrations.product.render import render, scripts
+from router.connect import tls
+from router.errors import ProductRefused, Unprocessable
+from router.names import quote, random_name
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as SyncConnection
+
+    from router.connect import Address
+    from router.product.plug import LoadedProduct
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What the models ask for and the last revision doesn't give, as the code of a revision."""
+
+    upgrade: str
+    downgrade: str
+    imports: str
+
+
+async def write_revision(loaded: LoadedProduct, message: str, *, scratch: Address) -> Path | None:
+    """Write the next revision and return its file; None when the models ask for nothing new.
+
+    ``scratch`` is a database with a gate; the comparison happens there in a transaction that is
+    always rolled back.
+    """
+    if not message.strip():
+        raise Unprocessable("say what the revision does: stepwell revision -m TEXT")
+    loaded.revisions.mkdir(parents=True, exist_ok=True)
+    difference = await _difference(loaded, scratch)
+    if difference is None:
+        return None
+    directory = scripts(loaded)
+    script = directory.generate_revision(
+        f"{len(list(directory.walk_revisions())) + 1:04d}_{secrets.token_hex(3)}",
+        message.strip(),
+        upgrades=difference.upgrade,
+        downgrades=difference.downgrade,
+        imports=difference.imports,
+    )
+    if script is None:
+        raise ProductRefused(f"Alembic could not write a revision in {loaded.revisions}")
+    return Path(script.path)
+
+
+async def _difference(loaded: LoadedProduct, scratch: Address) -> Difference | None:
+    is_first = not scripts(loaded).get_heads()
+    existing = "SELECT 1" if is_first else render(loaded).sql
+    schema = quote(random_name("scratch_"))
+    url = URL.create(
+        "postgresql+asyncpg",
+        username=scratch.user,
+        password=scratch.password,
+        host=scratch.host,
+        port=scratch.port,
+        database=scratch.database,
+    )
+    # The dialect remembers the schema that it found first, so each comparison has its own engine.
+    engine = create_async_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={
+            "ssl": tls(scratch),
+            "server_settings": {"search_path": f"{schema}, reference"},
+        },
+    )
+    try:
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.execute(existing)
+            try:
+                return await connection.run_sync(_compare, loaded)
+            finally:
+                await connection.rollback()
+    finally:
+        await engine.dispose()
+
+
+def _compare(connection: SyncConnection, loaded: LoadedProduct) -> Difference | None:
+    # The dialect asked for its schema before that schema was made.
+    connection.dialect.default_schema_name = connection.exec_driver_sql(
+        "SELECT current_schema()"
+    ).scalar_one()
+    migration = MigrationContext.configure(
+        connection,
+        opts={
+            "compare_type": True,
+            "include_object": lambda item, _name, kind, _reflected, _other: (
+                kind != "table" or item.schema is None
+            ),
+        },
+    )
+    script = produce_migrations(migration, loaded.stored.metadata)
+    assert script.upgrade_ops is not None
+    assert script.downgrade_ops is not None
+    if script.upgrade_ops.is_empty():
+        return None
+    upgrade, downgrade = (
+        render_python_code(operations, migration_context=migration)
+        for operations in (script.upgrade_ops, script.downgrade_ops)
+    )
+    return Difference(
+        upgrade=upgrade,
+        downgrade=downgrade,
+        imports="from sqlalchemy.dialects import postgresql\n" if "postgresql." in upgrade else "",
+    )

@@ -1,0 +1,1 @@
+"""The ground floor: the words, the catalog, the gate and the dispatch. Imports nothing of ours."""

@@ -1,0 +1,150 @@
+"""SQLAlchemy's side of a lease: a dialect whose transactions are the gate's.
+
+SQLAlchemy's asyncpg adapter begins a transaction by itself before the first statement. Here that
+beginning, the commit and the rollback are the lease's, so a product that says ``session.commit()``
+in a handler commits for good, and its next statement enters the gate again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import (
+    AsyncAdapt_asyncpg_connection,
+    AsyncAdapt_asyncpg_dbapi,
+    PGCompiler_asyncpg,
+    PGDialect_asyncpg,
+)
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy.dialects.postgresql.dml import _OnConflictClause
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from router.connect import Connection
+    from router.pool import Link
+
+TENANT_COLUMN = "tenant_id"
+
+
+class Transaction(Protocol):
+    """What SQLAlchemy ends when it ends a transaction."""
+
+    async def commit(self) -> None:
+        """Make it durable."""
+
+    async def rollback(self) -> None:
+        """Take it back."""
+
+
+if TYPE_CHECKING:
+    Begin: TypeAlias = Callable[[], Awaitable[Transaction]]
+
+
+class _Attaching:
+    """The transaction in which SQLAlchemy asks a new connection for its version: not its own."""
+
+    async def commit(self) -> None:
+        """Leave it to the lease."""
+
+    async def rollback(self) -> None:
+        """Leave it to the lease."""
+
+
+class StoredFormCompiler(PGCompiler_asyncpg):
+    """Spells statements over the product's tables as the stored form needs them."""
+
+    def _on_conflict_target(self, clause: _OnConflictClause, **kw: Any) -> str:
+        """Put the tenant in front of inferred columns: every unique index of ours begins with it."""
+        target: str = super()._on_conflict_target(clause, **kw)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its compilers untyped
+        if clause.inferred_target_elements is not None:
+            return f"({TENANT_COLUMN}, {target.removeprefix('(')}"
+        return target
+
+
+class _GateConnection(AsyncAdapt_asyncpg_connection):
+    __slots__ = ("begin",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.begin: Begin | None = None
+
+    async def _start_transaction(self) -> None:
+        # Without a lease only attach() speaks here, inside of the lease's own transaction.
+        self._transaction = await self.begin() if self.begin is not None else _Attaching()
+
+
+class _GateDbapi(AsyncAdapt_asyncpg_dbapi):
+    """asyncpg as a DB-API module, for connections that are open already."""
+
+
+class GateDialect(PGDialect_asyncpg):
+    """asyncpg's dialect over connections that the router's pools opened."""
+
+    statement_compiler = StoredFormCompiler
+    supports_statement_cache = True
+
+    @classmethod
+    def import_dbapi(cls) -> _GateDbapi:
+        """Wrap asyncpg with connections whose transactions are the gate's."""
+        return _GateDbapi(asyncpg)
+
+
+registry.register("postgresql.stepwell", __name__, "GateDialect")
+
+
+class AlchemySide:
+    """Gives each link of a pool its SQLAlchemy connection, once in the link's life."""
+
+    def __init__(self, *, statements_max: int) -> None:
+        self._statements_max = statements_max
+        self._attaching = asyncio.Lock()
+        self._raw: Connection | None = None
+        self._engine = create_async_engine(
+            "postgresql+stepwell://", poolclass=NullPool, creator=self._adapt
+        )
+
+    async def attach(self, link: Link) -> AsyncConnection:
+        """Return the link's SQLAlchemy connection; make it when the link has none yet."""
+        if link.alchemy is None or link.alchemy.closed or link.alchemy.invalidated:
+            async with self._attaching:
+                self._raw = link.raw
+                link.alchemy = await self._engine.connect()
+        return link.alchemy
+
+    def _adapt(self) -> _GateConnection:
+        assert self._raw is not None, "only attach() opens connections"
+        return _GateConnection(
+            self._engine.sync_engine.dialect.dbapi,
+            self._raw,
+            prepared_statement_cache_size=self._statements_max,
+            prepared_statement_name_func=None if self._statements_max else _unique_name,
+        )
+
+
+def begin_with(connection: AsyncConnection, begin: Begin | None) -> None:
+    """Say what begins the connection's next transaction."""
+    _adapter(connection).begin = begin
+
+
+def adopt_transaction(connection: AsyncConnection, transaction: Transaction | None) -> None:
+    """Tell SQLAlchemy that the server is inside of a transaction already, or in none."""
+    _adapter(connection)._transaction = transaction  # noqa: SLF001 - the adapter is our subclass
+
+
+def _adapter(connection: AsyncConnection) -> _GateConnection:
+    adapter = connection.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]  # an attached connection has both
+    assert isinstance(adapter, _GateConnection)
+    return adapter
+
+
+def _unique_name() -> str:
+    """Draw a statement name: PgBouncer before 1.21 gives each transaction another server."""
+    return f"stepwell_{uuid4().hex}"

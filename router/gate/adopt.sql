@@ -1,0 +1,105 @@
+-- Functions of the tables' owner; run in the same transaction, right after gate.sql.
+SET LOCAL ROLE stepwell_owner;
+
+-- What every new table of a schema gets by itself: run by stepwell_owner after each revision.
+-- A table that has it already is left alone, so to adopt again takes no lock.
+CREATE FUNCTION gate.adopt(in_schema text, tier text, grantee name) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+DECLARE
+    entry record;
+BEGIN
+    FOR entry IN
+        SELECT c.oid, c.relname, c.relrowsecurity AND c.relforcerowsecurity AS is_forced,
+            EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid) AS has_policy
+        FROM pg_class AS c
+        WHERE c.relnamespace = in_schema::regnamespace AND c.relkind IN ('r', 'p')
+            AND EXISTS (SELECT FROM pg_attribute AS a
+                WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
+        ORDER BY c.relname
+    LOOP
+        IF NOT entry.has_policy THEN
+            EXECUTE format(
+                'CREATE POLICY only_own_rows ON %I.%I USING (tenant_id = (SELECT gate.tenant()))'
+                ' WITH CHECK (tenant_id = (SELECT gate.tenant()))', in_schema, entry.relname);
+        END IF;
+        IF NOT entry.is_forced THEN
+            EXECUTE format('ALTER TABLE %I.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
+                in_schema, entry.relname);
+        END IF;
+        IF NOT has_table_privilege(grantee, entry.oid, 'SELECT')
+            OR NOT has_table_privilege(grantee, entry.oid, 'INSERT')
+            OR NOT has_table_privilege(grantee, entry.oid, 'UPDATE')
+            OR NOT has_table_privilege(grantee, entry.oid, 'DELETE') THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I.%I TO %I',
+                in_schema, entry.relname, grantee);
+        END IF;
+    END LOOP;
+
+    -- A sequence of a shared table would tell each tenant how busy the others are.
+    FOR entry IN
+        SELECT c.relname, a.attname
+        FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE tier = 'rows' AND c.relnamespace = in_schema::regnamespace
+            AND c.relkind IN ('r', 'p') AND a.attidentity <> ''
+    LOOP
+        EXECUTE format('ALTER TABLE %I.%I ALTER COLUMN %I DROP IDENTITY',
+            in_schema, entry.relname, entry.attname);
+        EXECUTE format('ALTER TABLE %I.%I ALTER COLUMN %I SET DEFAULT gate.next_id(%L)',
+            in_schema, entry.relname, entry.attname, entry.relname);
+    END LOOP;
+
+    FOR entry IN
+        SELECT c.relname FROM pg_class AS c
+        WHERE c.relnamespace = in_schema::regnamespace AND c.relkind = 'v'
+            AND c.reloptions @> ARRAY['security_invoker=true']
+    LOOP
+        EXECUTE format('GRANT SELECT ON %I.%I TO %I', in_schema, entry.relname, grantee);
+    END LOOP;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', in_schema, grantee);
+END
+$gate$;
+
+-- Makes the next generated id of a column greater than every one this tenant has stored: for
+-- imports that bring their ids along. Never lowers anything.
+CREATE FUNCTION gate.continue_ids(of_table text, of_column text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+DECLARE
+    tenant   uuid := gate.tenant();
+    in_schema text;
+    highest  bigint;
+    sequence text;
+BEGIN
+    SELECT h.schema_name INTO in_schema FROM gate.home AS h WHERE h.tenant_id = tenant;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no ids for %: the transaction entered no tenant', of_table
+            USING ERRCODE = 'SW003', HINT = 'Call gate.enter() in the message that begins it.';
+    END IF;
+    EXECUTE format('SELECT max(%I) FROM %I.%I WHERE tenant_id = $1', of_column, in_schema, of_table)
+        INTO highest USING tenant;
+    IF highest IS NULL THEN
+        RETURN;
+    END IF;
+    sequence := pg_get_serial_sequence(format('%I.%I', in_schema, of_table), of_column);
+    IF sequence IS NULL THEN
+        INSERT INTO gate.counter AS c (tenant_id, table_name, value)
+        VALUES (tenant, of_table, highest)
+        ON CONFLICT (tenant_id, table_name) DO UPDATE SET value = greatest(c.value, highest);
+        PERFORM set_config('gate.ids_' || of_table, '', true);
+    ELSIF highest > coalesce((
+        SELECT s.last_value FROM pg_sequences AS s
+        WHERE format('%I.%I', s.schemaname, s.sequencename) = sequence), 0) THEN
+        PERFORM setval(sequence, highest);
+    END IF;
+END
+$gate$;
+
+REVOKE EXECUTE ON FUNCTION gate.adopt(text, text, name), gate.continue_ids(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION gate.continue_ids(text, text) TO stepwell_login;
+
+SET LOCAL ROLE stepwell_gate;
+REVOKE CREATE ON SCHEMA gate FROM stepwell_owner;
+RESET ROLE;

@@ -1,0 +1,213 @@
+-- The gate: every transaction of a tenant enters its database here, once, in its first message.
+-- Run by the cluster's administrator as one transaction in each database that holds tenants.
+-- Everything belongs to stepwell_gate; the router's logins may call the functions and see nothing.
+
+CREATE SCHEMA gate AUTHORIZATION stepwell_gate;
+SET LOCAL ROLE stepwell_gate;
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- HMAC keys, already split into the two padded blocks of RFC 2104, as core PostgreSQL has sha256
+-- and no hmac. Never in a function's body: pg_proc is readable by everyone.
+CREATE TABLE gate.key (
+    id        integer PRIMARY KEY,
+    inner_pad bytea NOT NULL CONSTRAINT inner_pad_is_one_block CHECK (length(inner_pad) = 64),
+    outer_pad bytea NOT NULL CONSTRAINT outer_pad_is_one_block CHECK (length(outer_pad) = 64)
+);
+
+-- Who lives here. place is the tenant's placement: this one, or, after a move, the one it went to.
+CREATE TABLE gate.home (
+    tenant_id   uuid PRIMARY KEY,
+    state       text NOT NULL CONSTRAINT state_is_known
+                CHECK (state IN ('receiving', 'active', 'moved', 'erased')),
+    epoch       bigint NOT NULL CONSTRAINT epoch_is_positive CHECK (epoch > 0),
+    schema_name text NOT NULL,
+    login       name NOT NULL,
+    place       jsonb NOT NULL
+) WITH (fillfactor = 80);
+
+-- Generated ids of the shared tables: one counter per tenant and table, so that ids neither clash
+-- when a tenant moves down nor tell one tenant how busy the others are.
+CREATE TABLE gate.counter (
+    tenant_id  uuid NOT NULL,
+    table_name text NOT NULL,
+    value      bigint NOT NULL,
+    PRIMARY KEY (tenant_id, table_name)
+) WITH (fillfactor = 50);
+
+-- The product's revision of each schema of this database.
+CREATE TABLE gate.revision (
+    schema_name text PRIMARY KEY,
+    revision    text NOT NULL,
+    changed_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Enters one tenant for the rest of the transaction.
+-- capability: purpose (1) tenant (32) epoch (16) expiry in ms (12) key (4) mac (64), hexadecimal.
+-- SW001: the tenant is not here at that epoch; DETAIL is its placement as JSON, {} when unknown.
+-- SW002: the capability is wrong, late, or came in the middle of a transaction.
+CREATE FUNCTION gate.enter(capability text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+DECLARE
+    purpose   text := left(capability, 1);
+    body      text := left(capability, 65);
+    tenant    uuid;
+    seen      bigint;
+    entry     record;
+    stamped   text;
+BEGIN
+    IF length(capability) <> 129 THEN
+        RAISE EXCEPTION 'the capability is malformed' USING ERRCODE = 'SW002';
+    END IF;
+    -- The router enters in the message that begins the transaction. A capability that somebody
+    -- read in pg_stat_activity and injected into a later statement comes too late.
+    IF transaction_timestamp() <> statement_timestamp() THEN
+        RAISE EXCEPTION 'the gate opens only at the start of a transaction'
+            USING ERRCODE = 'SW002';
+    END IF;
+    tenant := substr(capability, 2, 32)::uuid;
+    seen := ('x' || substr(capability, 34, 16))::bit(64)::bigint;
+
+    IF purpose <> 'm' THEN
+        -- A move takes this lock exclusively to shut the tenant's old place. The lock comes first
+        -- and the row second: the other way round the row may be read before a move and believed
+        -- after it.
+        PERFORM pg_advisory_xact_lock_shared(('x' || substr(capability, 2, 16))::bit(64)::bigint);
+    END IF;
+
+    IF current_setting('transaction_isolation') = 'read committed'
+        OR current_setting('transaction_read_only') = 'on' OR purpose = 'm' THEN
+        SELECT k.inner_pad, k.outer_pad, h.state, h.epoch, h.login, h.place INTO entry
+        FROM gate.key AS k LEFT JOIN gate.home AS h ON h.tenant_id = tenant
+        WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
+    ELSE
+        -- REPEATABLE READ took its snapshot before it waited for the lock, so a plain read would
+        -- still see the tenant here after it moved. FOR SHARE answers 40001 instead.
+        SELECT k.inner_pad, k.outer_pad, h.state, h.epoch, h.login, h.place INTO entry
+        FROM gate.key AS k JOIN gate.home AS h ON h.tenant_id = tenant
+        WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer
+        FOR SHARE OF h;
+        IF NOT FOUND THEN
+            SELECT k.inner_pad, k.outer_pad, NULL::text AS state, NULL::bigint AS epoch,
+                NULL::name AS login, NULL::jsonb AS place INTO entry
+            FROM gate.key AS k
+            WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
+        END IF;
+    END IF;
+
+    IF entry.inner_pad IS NULL
+        OR sha256(entry.outer_pad || sha256(entry.inner_pad || convert_to(body, 'UTF8')))
+            <> decode(substr(capability, 66), 'hex') THEN
+        RAISE EXCEPTION 'the capability is not authentic' USING ERRCODE = 'SW002';
+    END IF;
+    IF ('x' || lpad(substr(capability, 50, 12), 16, '0'))::bit(64)::bigint
+        < extract(epoch FROM statement_timestamp()) * 1000 THEN
+        RAISE EXCEPTION 'the capability has expired' USING ERRCODE = 'SW002',
+            HINT = 'Compare the clocks of the router and of this server.';
+    END IF;
+
+    CASE purpose
+        WHEN 'w' THEN NULL;
+        WHEN 'r' THEN
+            IF current_setting('transaction_read_only') <> 'on' THEN
+                RAISE EXCEPTION 'this capability may only read' USING ERRCODE = 'SW002';
+            END IF;
+        WHEN 'm' THEN
+            -- The platform's own work (provision, proof, erase) may look at a tenant in any state,
+            -- and no login that serves requests can pass for it.
+            IF NOT pg_has_role(session_user, 'stepwell_owner', 'MEMBER') THEN
+                RAISE EXCEPTION 'this capability is the platform''s' USING ERRCODE = 'SW002';
+            END IF;
+        ELSE
+            RAISE EXCEPTION 'the capability is malformed' USING ERRCODE = 'SW002';
+    END CASE;
+    IF purpose <> 'm' AND (
+        entry.state IS DISTINCT FROM 'active'
+        OR entry.epoch <> seen
+        OR entry.login <> session_user
+    ) THEN
+        RAISE EXCEPTION 'tenant % is not here at epoch %', tenant, seen
+            USING ERRCODE = 'SW001', DETAIL = coalesce(entry.place::text, '{}');
+    END IF;
+
+    stamped := tenant || substr(capability, 62, 4);
+    -- The stamp covers this transaction of this backend, so it is worthless anywhere else.
+    PERFORM set_config('gate.stamp', stamped || encode(sha256(entry.outer_pad || sha256(
+        entry.inner_pad || convert_to('stamp:' || stamped || ':' || pg_backend_pid()
+        || ':' || extract(epoch FROM transaction_timestamp()), 'UTF8'))), 'hex'), true);
+END
+$gate$;
+
+-- The tenant that this transaction entered; NULL when it entered none. Every policy asks it, once
+-- a statement, as (SELECT gate.tenant()).
+CREATE FUNCTION gate.tenant() RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+DECLARE
+    stamp text := current_setting('gate.stamp', true);
+    pads  record;
+BEGIN
+    IF stamp IS NULL OR stamp = '' THEN
+        RETURN NULL;
+    END IF;
+    SELECT k.inner_pad, k.outer_pad INTO pads FROM gate.key AS k
+    WHERE k.id = ('x' || substr(stamp, 37, 4))::bit(16)::integer;
+    IF pads.inner_pad IS NULL OR sha256(pads.outer_pad || sha256(pads.inner_pad || convert_to(
+            'stamp:' || left(stamp, 40) || ':' || pg_backend_pid()
+            || ':' || extract(epoch FROM transaction_timestamp()), 'UTF8')))
+        <> decode(substr(stamp, 41), 'hex') THEN
+        RAISE EXCEPTION 'the tenant of this transaction is not authentic' USING ERRCODE = 'SW002';
+    END IF;
+    RETURN left(stamp, 36)::uuid;
+END
+$gate$;
+
+-- What the transaction says its tenant is, unproved: the default of every tenant_id. It is asked
+-- once a row, so it must be cheap, and it may be, as WITH CHECK holds each row against gate.tenant().
+CREATE FUNCTION gate.claimed() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN nullif(left(current_setting('gate.stamp', true), 36), '')::uuid;
+
+-- The next generated id of a shared table for this tenant. A transaction that inserts many rows
+-- takes growing blocks (1, 2, 4 .. 1,000) and hands them out from a transaction-local setting; to
+-- forge that setting spoils nobody's ids but one's own.
+CREATE FUNCTION gate.next_id(of_table text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+DECLARE
+    setting text := 'gate.ids_' || of_table;
+    block   bigint[] := nullif(current_setting(setting, true), '')::bigint[];  -- {next,last,size}
+    size    bigint := 1;
+    last    bigint;
+    tenant  uuid;
+BEGIN
+    IF block IS NOT NULL THEN
+        IF block[1] <= block[2] THEN
+            PERFORM set_config(setting, ARRAY[block[1] + 1, block[2], block[3]]::text, true);
+            RETURN block[1];
+        END IF;
+        size := least(greatest(block[3], 1) * 2, 1000);
+    END IF;
+    tenant := gate.tenant();
+    IF tenant IS NULL THEN
+        RAISE EXCEPTION 'no id for %: the transaction entered no tenant', of_table
+            USING ERRCODE = 'SW003', HINT = 'Call gate.enter() in the message that begins it.';
+    END IF;
+    INSERT INTO gate.counter AS c (tenant_id, table_name, value) VALUES (tenant, of_table, size)
+    ON CONFLICT (tenant_id, table_name) DO UPDATE SET value = c.value + size
+    RETURNING c.value INTO last;
+    PERFORM set_config(setting, ARRAY[last - size + 2, last, size]::text, true);
+    RETURN last - size + 1;
+END
+$gate$;
+
+GRANT USAGE ON SCHEMA gate TO stepwell_login;
+GRANT USAGE, CREATE ON SCHEMA gate TO stepwell_owner;
+GRANT SELECT ON gate.home TO stepwell_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON gate.counter, gate.revision TO stepwell_owner;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA gate FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text)
+    TO stepwell_login, stepwell_owner;

@@ -1,0 +1,282 @@
+"""A lease: one transaction that sees one tenant's rows and no others.
+
+Two lanes over the same transaction: ``session`` (SQLAlchemy, convenient) and ``fetch`` and its
+kin (asyncpg, statements compiled once: fast). Both send the extended protocol only, so whatever
+a value smuggles into a statement, a call stays one statement.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from router import alchemy
+from router.capability import sign
+from router.errors import Conflict, DatabaseUnreachable, PlacementStale, TenantBusy
+from router.names import quote
+from router.words import Consistency, Mode, Placement, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from uuid import UUID
+
+    from router.capability import GateKey
+    from router.pool import Link, Pool
+    from router.statement import Statement
+
+_FETCH_ROWS = 500
+_DEAD_LINKS_MAX = 3
+_DEAD = (
+    OSError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """What bounds a lease; set by the router at each beginning, so nothing carries over."""
+
+    statement_ms: int = 5_000
+    lock_ms: int = 3_000
+    idle_ms: int = 10_000
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that it takes to enter one tenant: who, where, how, for how long."""
+
+    tenant_id: UUID
+    placement: Placement
+    key: GateKey
+    mode: Mode = Mode.WRITE
+    consistency: Consistency = Consistency.READ_COMMITTED
+    timeouts: Timeouts = Timeouts()
+
+    def opening(self) -> str:
+        """Spell the one message that begins the transaction, signed for this moment.
+
+        RESET ALL comes first: a setting that an injected statement left on the connection must
+        not reach the tenant that gets it next.
+        """
+        capability = sign(
+            self.tenant_id, self.placement, self.mode, key=self.key, now_ms=time.time_ns() // 1_000_000
+        )
+        read_only = " READ ONLY" if self.mode is Mode.READ else ""
+        return (
+            f"BEGIN ISOLATION LEVEL {self.consistency.value}{read_only};RESET ALL;"
+            f"SELECT pg_advisory_unlock_all(),"
+            f"set_config('search_path','{quote(self.placement.schema)},reference',true),"
+            f"set_config('statement_timeout','{self.timeouts.statement_ms}',true),"
+            f"set_config('lock_timeout','{self.timeouts.lock_ms}',true),"
+            f"set_config('idle_in_transaction_session_timeout','{self.timeouts.idle_ms}',true),"
+            f"gate.enter('{capability}')"
+        )
+
+
+class Moved(Exception):  # noqa: N818 - an answer of the gate, which the dispatch follows
+    """The gate refused; ``place`` is where it says that the tenant is, None when it can't say."""
+
+    def __init__(self, reason: str, place: Placement | None) -> None:
+        super().__init__(reason)
+        self.place = place
+
+
+class Lease:
+    """One open transaction of one tenant. Made by ``open_lease``; ended by commit or rollback."""
+
+    __slots__ = ("_entry", "_link", "_session", "_source", "is_open")
+
+    def __init__(self, entry: Entry, link: Link, source: Source) -> None:
+        self._entry = entry
+        self._link = link
+        self._source = source
+        self._session: AsyncSession | None = None
+        self.is_open = True
+
+    @property
+    def placement(self) -> Placement:
+        """Where this lease reads and writes."""
+        return self._entry.placement
+
+    @property
+    def mode(self) -> Mode:
+        """Whether this lease may write."""
+        return self._entry.mode
+
+    async def session(self) -> AsyncSession:
+        """Return the transaction as an AsyncSession, the same one at each call."""
+        if self._session is None:
+            connection = await self._source.side.attach(self._link)
+            alchemy.begin_with(connection, self._begin_again)
+            alchemy.adopt_transaction(connection, self._transaction)
+            self._session = AsyncSession(
+                bind=connection,
+                expire_on_commit=False,
+                # Qualified names keep their plans when the connection changes schema.
+                execution_options={
+                    "schema_translate_map": {None: self._entry.placement.schema}
+                }
+                if self._entry.placement.tier is not Tier.ROWS
+                else {},
+            )
+        return self._session
+
+    async def fetch(self, statement: Statement | str, *values: object) -> list[asyncpg.Record]:
+        """Run one statement and return its rows."""
+        text, values = await self._ready(statement, values)
+        return await self._link.raw.fetch(text, *values)
+
+    async def fetchrow(self, statement: Statement | str, *values: object) -> asyncpg.Record | None:
+        """Run one statement and return its first row, or None."""
+        text, values = await self._ready(statement, values)
+        return await self._link.raw.fetchrow(text, *values)
+
+    async def execute(self, statement: Statement | str, *values: object) -> None:
+        """Run one statement for its effect."""
+        # Not Connection.execute: without values it sends the simple protocol, in which one text
+        # may hold many statements.
+        text, values = await self._ready(statement, values)
+        await self._link.raw.fetch(text, *values)
+
+    async def stream(
+        self, statement: Statement | str, *values: object
+    ) -> AsyncIterator[asyncpg.Record]:
+        """Run one statement and yield its rows, a bounded number of them in memory."""
+        text, values = await self._ready(statement, values)
+        async for record in self._link.raw.cursor(text, *values, prefetch=_FETCH_ROWS):
+            yield record
+
+    async def commit(self) -> None:
+        """Make the transaction durable and give the connection back."""
+        try:
+            if self._session is not None:
+                # Flushes, and ends the transaction if the session ever used it.
+                await self._session.commit()
+                self._detach()
+            if self.is_open:
+                await self._commit()
+        except BaseException:
+            self._give_up()
+            raise
+        self._source.pool.release(self._link)
+
+    async def rollback(self) -> None:
+        """Take the transaction back. Nobody waits: the connection comes clean behind the answer."""
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self.is_open = False
+        self._source.pool.recover(self._link, self._session)
+
+    async def _begin_again(self) -> alchemy.Transaction:
+        """Enter once more, after the product itself ended the transaction in mid-request."""
+        try:
+            await self._link.raw.execute(self._entry.opening())
+        except asyncpg.PostgresError as error:
+            refused = _translated(error, self._entry)
+            if isinstance(refused, Moved):
+                raise PlacementStale(
+                    f"tenant {self._entry.tenant_id} moved between two transactions of one request"
+                ) from error
+            raise refused from error
+        self.is_open = True
+        return self._transaction
+
+    async def _ready(
+        self, statement: Statement | str, values: tuple[object, ...]
+    ) -> tuple[str, tuple[object, ...]]:
+        if not self.is_open:
+            transaction = await self._begin_again()
+            if self._link.alchemy is not None:
+                alchemy.adopt_transaction(self._link.alchemy, transaction)
+        if isinstance(statement, str):
+            return statement, values
+        return statement.spelled(self._entry.placement.schema), statement.arranged(values)
+
+    async def _commit(self) -> None:
+        self.is_open = False
+        if await self._link.raw.execute("COMMIT") == "ROLLBACK":
+            # A statement had failed and the handler went on as if it had not.
+            raise Conflict("a statement of this request failed, so nothing of it was kept")
+
+    async def _rollback(self) -> None:
+        self.is_open = False
+        await self._link.raw.execute("ROLLBACK")
+
+    @property
+    def _transaction(self) -> alchemy.Transaction:
+        return _Ends(self._commit, self._rollback)
+
+    def _detach(self) -> None:
+        if self._link.alchemy is not None:
+            alchemy.begin_with(self._link.alchemy, None)
+            alchemy.adopt_transaction(self._link.alchemy, None)
+
+
+class _Ends:
+    """How SQLAlchemy ends the lease's transaction."""
+
+    __slots__ = ("commit", "rollback")
+
+    def __init__(
+        self, commit: Callable[[], Awaitable[None]], rollback: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.commit = commit
+        self.rollback = rollback
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where leases of one login on one database come from: its connections, and their ORM side."""
+
+    pool: Pool
+    side: alchemy.AlchemySide
+
+
+async def open_lease(entry: Entry, source: Source) -> Lease:
+    """Enter the tenant: one round trip on a pooled connection.
+
+    Raises Moved when the tenant is elsewhere and TenantBusy when its writes are held too long. A
+    connection that the server dropped while it was idle is replaced, as nothing had run on it.
+    """
+    for _ in range(_DEAD_LINKS_MAX):
+        link = await source.pool.acquire()
+        try:
+            await link.raw.execute(entry.opening())
+        except _DEAD as error:
+            link.raw.terminate()
+            source.pool.release(link)
+            dead: Exception = error
+        except asyncpg.PostgresError as error:
+            source.pool.recover(link)
+            raise _translated(error, entry) from error
+        except BaseException:
+            source.pool.recover(link)
+            raise
+        else:
+            return Lease(entry, link, source)
+    raise DatabaseUnreachable(f"{source.pool.address!r} drops its connections: {dead}") from dead
+
+
+def _translated(error: asyncpg.PostgresError, entry: Entry) -> Exception:
+    match error.sqlstate:
+        case "SW001":
+            return Moved(str(error), _place(error.detail))
+        case "SW002" | "40001":
+            # A key that was rotated meanwhile, or a snapshot older than a move: ask anew.
+            return Moved(str(error), None)
+        case "55P03" | "57014":
+            return TenantBusy(f"tenant {entry.tenant_id} is being moved or locked; try again")
+        case _:
+            return DatabaseUnreachable(f"tenant {entry.tenant_id} can't be entered: {error}")
+
+
+def _place(detail: str | None) -> Placement | None:
+    try:
+        return msgspec.json.decode(detail or "", type=Placement)
+    except msgspec.DecodeError:
+        return None

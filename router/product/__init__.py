@@ -1,0 +1,5 @@
+"""The plug: a product is written for one customer; this makes it storable for many."""
+
+from router.product.plug import Product, continue_identity
+
+__all__ = ["Product", "continue_identity"]
