@@ -121,6 +121,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     shared_database: str
+    maintenance_database: str = "postgres"
     pooler: tuple[str, int] | None = None
 
 

@@ -1,0 +1,5 @@
+"""Starter: tables that many tenants share, under row-level security."""
+
+from pool_tier.rows.store import RowsStore
+
+__all__ = ["RowsStore"]

@@ -1,0 +1,5 @@
+"""Pro: a schema of its own in a shared database."""
+
+from pool_tier.schemas.store import SchemasStore
+
+__all__ = ["SchemasStore"]
