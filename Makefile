@@ -54,7 +54,7 @@ lock: install ## Write requirements.lock anew from pyproject.toml
 		--output-file requirements.lock
 
 reference: install ## Write the generated pages of docs/reference anew
-	$(BIN)/python -m tests.house.reference --write
+	$(BIN)/python -m tests.house.pages --write
 
 clean: ## Remove what was built; data of `make up` stays (.stepwell)
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
