@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 import click
 import msgspec
 
+from deploy.settings import Setting
 from router.errors import PlatformError
 
 HELP_WIDTH = 80
 NOTE = "<!-- Written by `make reference`; a test compares it with the code. -->"
 
 
-class Described(Protocol):
-    """One setting, as the command line and the reference tell it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def meaning(self) -> str: ...
-    @property
-    def unit(self) -> str | None: ...
-    @property
-    def default(self) -> object: ...
-
-
-def settings_page(settings: Iterable[Described]) -> str:
+def settings_page(settings: Iterable[Setting]) -> str:
     head = ["| setting | meaning | unit | default |", "|---|---|---|---|"]
     rows = [
-        f"| `{setting.name}` | {_cell(setting.meaning)} | {setting.unit or ''} |"
-        f" {_default(setting.default)} |"
+        f"| `{setting.name}` | {_cell(setting.meaning)} | {setting.unit} |"
+        f" {_cell(setting.default)} |"
         for setting in settings
     ]
     text = "Read from the environment when a process starts; all that is wrong is named at once."
@@ -69,10 +56,6 @@ def error_classes(root: type[PlatformError]) -> Iterator[type[PlatformError]]:
         yield from error_classes(child)
 
 
-def settings_without_meaning(settings: Iterable[Described]) -> list[str]:
-    return [setting.name for setting in settings if len(setting.meaning.split()) < 3]
-
-
 def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
     context.terminal_width = HELP_WIDTH
     yield f"## {context.command_path}\n\n```\n{command.get_help(context).rstrip()}\n```\n"
@@ -91,10 +74,6 @@ def _page(title: str, *lines: str) -> str:
 def _sentence(error: type[PlatformError]) -> str:
     assert error.__doc__, f"{error.__name__} must say what happened and what to do"
     return _cell(error.__doc__)
-
-
-def _default(value: object) -> str:
-    return "required" if value is None else f"`{value}`" if value != "" else ""
 
 
 def _cell(text: str) -> str:

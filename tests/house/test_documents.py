@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_the_example_of_the_readme_is_a_product(
     readme = (ROOT / "README.md").read_text()
     example = readme.split("```python\n")[1].split("```")[0]
     (tmp_path / "readme_example.py").write_text(README_EXAMPLE_IMPORTS + example)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     product = importlib.import_module("readme_example").product
     assert isinstance(product, Product)
     assert list(product.metadata.tables) == ["note"]
