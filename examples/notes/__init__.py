@@ -1,0 +1,1 @@
+"""The smallest product of the documentation: notes with tags."""
