@@ -101,7 +101,7 @@ class DatabaseStore:
         """Open one transaction over the tenant's own connections."""
         place = entry.placement
         source = self._sources.get(
-            (place.cluster, place.database, place.login, 0),
+            (self.tier, place.cluster, place.database, place.login, 0),
             lambda: self._fleet.login_address(place),
             self._limits,
         )

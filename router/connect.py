@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import asyncpg
@@ -13,11 +13,7 @@ import msgspec
 
 from router.errors import DatabaseUnreachable, SettingsWrong
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_S_MAX = 5.0
 _TLS_MODES = ("disable", "verify-full")
 

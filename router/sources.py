@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from router.alchemy import AlchemySide
 from router.lease import Source
 from router.pool import Budget, Pool, PoolLimits
+from router.words import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from router.connect import Address
 
-#: Cluster, database, login and sub-pool.
-SourceKey: TypeAlias = tuple[str, str, str, int]
+#: Tier, cluster, database, login and sub-pool. Tiers never share a connection: its SQLAlchemy side
+#: remembers the schema of the last lease.
+SourceKey: TypeAlias = tuple[Tier, str, str, str, int]
 _REAP_EVERY_S = 1.0
 
 

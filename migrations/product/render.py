@@ -14,6 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from router.database import Blueprint
 from router.errors import ProductRefused
 from router.product.refusals import sql_refusals
 
@@ -110,3 +111,11 @@ def _reference_sql(loaded: LoadedProduct) -> str:
             for index in sorted(table.indexes, key=lambda each: str(each.name))
         ]
     return ";\n".join([*statements, ""])
+
+
+def blueprint_of(loaded: LoadedProduct) -> Blueprint:
+    """Render what a new place of the product is made from."""
+    rendered = render(loaded)
+    return Blueprint(
+        head=rendered.head, schema_sql=rendered.sql, reference_sql=rendered.reference_sql
+    )

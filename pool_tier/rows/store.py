@@ -67,7 +67,7 @@ class RowsStore:
         """Open one transaction over the shared connections, or over the strict tenant's own."""
         place = entry.placement
         source = self._sources.get(
-            (place.cluster, place.database, place.login, 0),
+            (self.tier, place.cluster, place.database, place.login, 0),
             lambda: self._fleet.login_address(place),
             self._limits,
         )

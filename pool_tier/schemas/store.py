@@ -88,7 +88,7 @@ class SchemasStore:
         place = entry.placement
         subpool = zlib.crc32(place.schema.encode()) % self._subpools
         source = self._sources.get(
-            (place.cluster, place.database, place.login, subpool),
+            (self.tier, place.cluster, place.database, place.login, subpool),
             lambda: self._fleet.login_address(place),
             self._limits,
         )

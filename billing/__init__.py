@@ -1,0 +1,1 @@
+"""What tenants pay for: the price list."""

@@ -1,0 +1,221 @@
+"""Every setting of the production processes, with meaning, unit and default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from router.errors import SettingsWrong
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "STEPWELL_"
+
+_Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+_Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
+
+
+def _said(meaning: str, unit: str = "") -> Meta:
+    return Meta(description=meaning, extra={"unit": unit})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one process, read from the environment once, at start."""
+
+    database_url: Annotated[
+        str, _said("the catalog's database: postgresql://user:password@host:port/name", "URL")
+    ]
+    secret_key: Annotated[
+        str,
+        Meta(min_length=32),
+        _said(
+            "what every other secret is derived from; several, separated by commas, while one replaces another: the first signs",
+            "32 characters or more",
+        ),
+    ]
+    ops_token: (
+        Annotated[
+            str,
+            Meta(min_length=16),
+            _said(
+                "the operators' bearer token for /api/ops; empty closes it", "16 characters or more"
+            ),
+        ]
+        | None
+    ) = None
+    redis_url: (
+        Annotated[
+            str,
+            _said(
+                "Valkey or Redis, for counting ahead of the ledger; nothing is lost without it",
+                "URL",
+            ),
+        ]
+        | None
+    ) = None
+    base_domain: Annotated[
+        str, _said("where the site lives; tenants live below it", "host[:port]")
+    ] = "localhost:8000"
+    product: Annotated[str, _said("the product that is served", "package.module:attribute")] = (
+        "examples.store.product:product"
+    )
+    host: Annotated[str, _said("the address that the gateway listens on", "address")] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Meta(ge=0, le=65_535),
+        _said("the port that the gateway listens on; 0 draws a free one", "port"),
+    ] = 8000
+    log_format: Annotated[
+        str, Meta(pattern="^(json|console)$"), _said("how a log line is written", "json or console")
+    ] = "json"
+    log_level: Annotated[
+        str,
+        Meta(pattern="^(debug|info|warning|error)$"),
+        _said("the lowest level that is logged", "debug, info, warning or error"),
+    ] = "info"
+    connections_max: Annotated[
+        _Count,
+        _said(
+            "server connections that one gateway holds at most, over all databases", "connections"
+        ),
+    ] = 64
+    pools_max: Annotated[
+        _Count, _said("databases and logins that one gateway keeps connections to", "pools")
+    ] = 500
+    rows_pool_size: Annotated[
+        _Count, _said("connections to the shared tables of one database", "connections")
+    ] = 10
+    schema_subpools: Annotated[
+        _Count, _said("groups that the schemas of one database are pinned to", "pools")
+    ] = 4
+    schema_pool_size: Annotated[
+        _Count, _said("connections of one group of schemas", "connections")
+    ] = 4
+    database_pool_size: Annotated[
+        _Count, _said("connections to a database of one tenant's own", "connections")
+    ] = 4
+    pool_waiters_max: Annotated[
+        _Count,
+        _said(
+            "requests that wait for a connection of one pool before the next one gets 503",
+            "requests",
+        ),
+    ] = 500
+    pool_wait_s_max: Annotated[
+        _Seconds, _said("how long a request waits for a connection before it gets 503", "seconds")
+    ] = 5.0
+    pool_idle_s_max: Annotated[
+        _Seconds, _said("how long an unused connection is kept", "seconds")
+    ] = 50.0
+    pool_lifetime_s_max: Annotated[
+        _Seconds, _said("how long any connection is kept", "seconds")
+    ] = 1_800.0
+    lock_timeout_ms: Annotated[
+        _Milliseconds, _said("how long a statement waits for a lock", "milliseconds")
+    ] = 3_000
+    idle_in_transaction_ms: Annotated[
+        _Milliseconds, _said("how long a transaction may do nothing", "milliseconds")
+    ] = 10_000
+    deadline_margin_s: Annotated[
+        _Seconds,
+        _said(
+            "a request's deadline: its plan's statement timeout times four, plus this", "seconds"
+        ),
+    ] = 10.0
+    body_bytes_max: Annotated[
+        _Count,
+        Meta(le=10_000_000_000),
+        _said("the largest request body outside of imports", "bytes"),
+    ] = 10_000_000
+    directory_entries_max: Annotated[
+        _Count,
+        _said("tenants that one gateway remembers; the least recently seen go first", "tenants"),
+    ] = 100_000
+    directory_time_limit_s: Annotated[
+        _Seconds,
+        _said(
+            "after how long a remembered tenant is asked for again, were every notification lost",
+            "seconds",
+        ),
+    ] = 60.0
+    otel_endpoint: (
+        Annotated[str, _said("where OpenTelemetry spans are sent; none are made without it", "URL")]
+        | None
+    ) = None
+    worker_poll_s: Annotated[
+        _Seconds, _said("how often the worker looks for operations when nothing woke it", "seconds")
+    ] = 1.0
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting as ``stepwell settings`` and the reference show it."""
+
+    name: str
+    meaning: str
+    unit: str
+    default: str
+
+
+def _describe() -> tuple[Setting, ...]:
+    described = []
+    for field in msgspec.structs.fields(Settings):
+        said = next(each for each in reversed(_metas(field.type)) if each.description)
+        is_required = field.default is msgspec.NODEFAULT
+        described.append(
+            Setting(
+                name=PREFIX + field.name.upper(),
+                meaning=said.description or "",
+                unit=(said.extra or {}).get("unit", ""),
+                default="required" if is_required else _spell(field.default),
+            )
+        )
+    return tuple(described)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; raises SettingsWrong that names every missing and wrong one at once."""
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        name = PREFIX + field.name.upper()
+        text = environ.get(name, "").strip()
+        if not text:
+            if field.default is msgspec.NODEFAULT:
+                wrong.append(f"{name} is missing")
+            continue
+        try:
+            values[field.name] = msgspec.convert(text, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            wrong.append(f"{name}: {str(error)[0].lower()}{str(error)[1:]}")
+    known = {setting.name for setting in SETTINGS} | OTHER_VARIABLES
+    wrong += [
+        f"{name} is no setting; `stepwell settings` lists them"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    ]
+    if wrong:
+        raise SettingsWrong("the settings are wrong: " + "; ".join(wrong))
+    return Settings(**values)
+
+
+def _metas(kind: Any) -> list[Meta]:
+    found = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, Meta)]
+    if get_origin(kind) is not Annotated:
+        for inner in get_args(kind):
+            found += _metas(inner)
+    return found
+
+
+def _spell(default: object) -> str:
+    return "none" if default is None else str(default)
+
+
+SETTINGS: tuple[Setting, ...] = _describe()
+#: Read by the embedded stack and the command line, not by the production processes.
+OTHER_VARIABLES = frozenset(
+    {PREFIX + name for name in ("STATE", "POSTGRES_BIN", "VALKEY_BIN", "PGBOUNCER_BIN")}
+)

@@ -1,0 +1,1 @@
+"""The way of a request: gateway, identity, entrance, the product's handler, edge."""

@@ -1,0 +1,70 @@
+"""The edge: an answer leaves only after its transaction is durable, or is not an answer at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from router.gateway.problems import PROBLEM_TYPE, problem_headers, problem_of, with_request_id
+
+if TYPE_CHECKING:
+    from litestar.types import HTTPResponseStartEvent, Message, Send
+
+    from router.gateway.visit import Visit
+
+_FAILED = 400
+
+
+class Edge:
+    """Stands between the handler's answer and the wire.
+
+    The first bytes wait until the body shows whether it is whole. A whole body is sent after the
+    commit; a streamed one is sent as it comes and committed behind its last byte.
+    """
+
+    __slots__ = ("_held", "_send", "_visit")
+
+    def __init__(self, send: Send, visit: Visit) -> None:
+        self._send = send
+        self._visit = visit
+        self._held: HTTPResponseStartEvent | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Forward one ASGI message, at its time."""
+        if message["type"] == "http.response.start":
+            self._held = message
+            return
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        is_last = not message.get("more_body", False)
+        if self._held is None:
+            if is_last:
+                await self._visit.finish(succeeded=True)
+            await self._send(message)
+            return
+        start, self._held = self._held, None
+        if is_last:
+            try:
+                await self._visit.answered(start, message["body"])
+                await self._visit.finish(succeeded=start["status"] < _FAILED)
+            except Exception as error:  # noqa: BLE001 - whatever kept the commit from happening
+                await self._refuse(error)
+                return
+        await self._send(start)
+        await self._send(message)
+
+    async def _refuse(self, error: Exception) -> None:
+        """Tell the caller that nothing was kept, in place of the answer that said otherwise."""
+        problem = problem_of(error)
+        body = msgspec.json.encode(with_request_id(problem, self._visit.request_id))
+        headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+        headers += [
+            (name.lower().encode(), value.encode())
+            for name, value in problem_headers(problem).items()
+        ]
+        await self._send(
+            {"type": "http.response.start", "status": problem.status, "headers": headers}
+        )
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,134 @@
+"""The entrance: who is it, which tenant is meant, do they agree, is the caller a member.
+
+All of it before a lease can open, and none of it from anything but the directory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+
+from router.errors import BadRequest, IdentityConflict, NotAllowed, NotAuthenticated, NotFound
+from router.gateway.edge import Edge
+from router.gateway.identity import Named, could_exist
+from router.gateway.replay import Claim, read_key
+from router.gateway.visit import Visit
+from router.words import Mode
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Receive, Scope, Send
+
+    from router.catalog.credentials import Credential
+    from router.dispatch import Dispatch
+    from router.words import Tenant
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+READ = "rows.read"
+WRITE = "rows.write"
+#: One sentence for a tenant that isn't there and for one that is none of the caller's business.
+NO_SUCH_TENANT = "there is no such tenant, or you are no member of it"
+
+
+class KnownTenants(Protocol):
+    """What the entrance needs of the directory: each look-up answers from memory if it can."""
+
+    async def resolve_slug(self, slug: str) -> Tenant | None: ...
+    async def resolve_domain(self, domain: str) -> Tenant | None: ...
+    async def resolve_id(self, tenant_id: UUID) -> Tenant | None: ...
+    async def resolve_credential(self, token: str) -> Credential | None: ...
+
+
+async def authenticate(scope: Scope, known: KnownTenants) -> Credential:
+    """Return the credential of a request; 401 for none and for any that isn't good."""
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(values) == 1 and values[0][:7].lower() == b"bearer ":
+        credential = await known.resolve_credential(values[0][7:].strip().decode("latin-1"))
+        if credential is not None:
+            return credential
+    raise NotAuthenticated("log in, or send an API key, as Authorization: Bearer …")
+
+
+async def find_tenant(named: Named, credential: Credential, known: KnownTenants) -> Tenant:
+    """Return the one tenant that a request names and its caller is a member of."""
+    found: set[UUID | str] = set()
+    tenant: Tenant | None = None
+    for slug in named.slugs:
+        each = await known.resolve_slug(slug) if could_exist(slug) else None
+        found.add(each.id if each else slug)
+        tenant = each or tenant
+    if named.domain is not None:
+        each = await known.resolve_domain(named.domain)
+        found.add(each.id if each else named.domain)
+        tenant = each or tenant
+    if credential.tenant_id is not None:
+        found.add(credential.tenant_id)
+        tenant = await known.resolve_id(credential.tenant_id) or tenant
+    if len(found) > 1:
+        raise IdentityConflict("the host, path, header or credential name different tenants")
+    if not found:
+        raise BadRequest(
+            "the request names no tenant: use its address, /t/{slug}/…, X-Tenant, or a credential "
+            "of that tenant"
+        )
+    if tenant is None or credential.role_in(tenant.id) is None:
+        raise NotFound(NO_SUCH_TENANT)
+    return tenant
+
+
+class Entrance(ASGIMiddleware):
+    """In front of every product route: checks the caller, then stands behind the answer."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, known: KnownTenants, dispatch: Dispatch) -> None:
+        self._known = known
+        self._dispatch = dispatch
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Let one request in, or refuse it."""
+        visit = await self._visit(scope)
+        scope["state"]["visit"] = visit
+        edge = Edge(send, visit)
+        try:
+            key = read_key(_values(scope, b"idempotency-key"))
+            if key is not None and scope["method"] not in _SAFE_METHODS:
+                visit.claim = Claim(key, scope, receive)
+                kept = await visit.claim.taken(await visit.lease())
+                if kept is not None:
+                    await kept.send(send)
+                    return
+                receive = visit.claim.receive
+            await next_app(scope, receive, edge)
+        finally:
+            # Nothing is left open, whatever ended the request: an answer, an exception, a caller
+            # who left, a deadline.
+            await visit.finish(succeeded=False)
+
+    async def _visit(self, scope: Scope) -> Visit:
+        credential = await authenticate(scope, self._known)
+        tenant = await find_tenant(scope["state"]["named"], credential, self._known)
+        role = credential.role_in(tenant.id)
+        assert role is not None, "find_tenant() returns no tenant that the caller isn't in"
+        structlog.contextvars.bind_contextvars(
+            tenant=str(tenant.id), tier=tenant.tier, who=credential.who
+        )
+        permissions = credential.permissions_in(tenant.id)
+        needed = READ if scope["method"] in _SAFE_METHODS else WRITE
+        if needed not in permissions:
+            raise NotAllowed(f"the role {role} may not do that: it lacks {needed}")
+        return Visit(
+            self._dispatch,
+            tenant=tenant,
+            who=credential.who,
+            role=role,
+            mode=Mode.WRITE if WRITE in permissions else Mode.READ,
+            request_id=scope["state"]["request_id"],
+        )
+
+
+def _values(scope: Scope, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]

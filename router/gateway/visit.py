@@ -1,0 +1,61 @@
+"""A visit: one request of one member to one tenant, and the lease that it may open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from router.words import Mode
+
+if TYPE_CHECKING:
+    from litestar.types import HTTPResponseStartEvent
+
+    from router.dispatch import Dispatch
+    from router.gateway.replay import Claim
+    from router.lease import Lease
+    from router.words import Tenant
+
+
+class Visit:
+    """Who visits whom. Made by the entrance, after membership was checked and before any lease."""
+
+    __slots__ = ("_dispatch", "_lease", "claim", "mode", "request_id", "role", "tenant", "who")
+
+    def __init__(  # noqa: PLR0913 - a value with an identity: each part is one fact of the request
+        self,
+        dispatch: Dispatch,
+        *,
+        tenant: Tenant,
+        who: str,
+        role: str,
+        mode: Mode,
+        request_id: str,
+    ) -> None:
+        self._dispatch = dispatch
+        self._lease: Lease | None = None
+        self.tenant = tenant
+        self.who = who
+        self.role = role
+        self.mode = mode
+        self.request_id = request_id
+        self.claim: Claim | None = None
+
+    async def lease(self) -> Lease:
+        """Return the visit's lease, opened when it is first asked for."""
+        if self._lease is None:
+            self._lease = await self._dispatch.open(self.tenant, self.mode)
+        return self._lease
+
+    async def answered(self, start: HTTPResponseStartEvent, body: bytes) -> None:
+        """Keep the answer beside what it did, if the caller asked for that (Idempotency-Key)."""
+        if self.claim is not None:
+            await self.claim.keep(await self.lease(), start, body)
+
+    async def finish(self, *, succeeded: bool) -> None:
+        """Commit or take back what the visit did; the second call finds nothing to do."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        if succeeded:
+            await lease.commit()
+        else:
+            await lease.rollback()
