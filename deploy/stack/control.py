@@ -95,7 +95,7 @@ async def _ask(record: PartRecord) -> PartStatus:
 async def stop(path: Path) -> tuple[str, ...]:
     """Stop everything and answer what ran; an empty answer means that nothing did."""
     folder = StateFolder(path)
-    if not path.joinpath("lock").exists():
+    if not folder.was_used():
         return ()
     ran: list[str] = []
     end = monotonic() + STOP_LIMIT_S + LOCK_LIMIT_S

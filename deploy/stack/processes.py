@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
@@ -154,17 +155,18 @@ async def spawn(
     gid: int | None = None,
 ) -> asyncio.subprocess.Process:
     """Start a child in a session of its own, so that Ctrl-C at the terminal doesn't reach it."""
+    create = asyncio.create_subprocess_exec
+    if uid is not None:
+        # uvloop knows none of these three: only then is a plain asyncio loop a must.
+        create = partial(create, user=uid, group=gid, extra_groups=[])
     with _appended(log) as output:
-        return await asyncio.create_subprocess_exec(
+        return await create(
             *argv,
             env=env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
-            user=uid,
-            group=gid,
-            extra_groups=None if uid is None else [],
         )
 
 

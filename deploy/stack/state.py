@@ -136,6 +136,16 @@ class StateFolder:
         names = {place.name for place in self.path.iterdir()}
         return not names or not names.isdisjoint({"state.json", "lock", "log"})
 
+    def was_used(self) -> bool:
+        """Say whether a stack ever held this folder; raise where we may not look."""
+        try:
+            self.path.joinpath("lock").stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return True
+
     def read(self) -> State | None:
         """Answer what is recorded; None where no stack has ever been."""
         try:
@@ -143,8 +153,7 @@ class StateFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            message = f"{self.file} can't be read ({error.strerror}): check who owns it"
-            raise StateUnreadable(message) from error
+            raise self._unreadable(error) from error
         try:
             state = msgspec.json.decode(raw, type=State)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -194,6 +203,11 @@ class StateFolder:
         reason = error.strerror or str(error)
         return StateUnwritable(
             f"{self.path} can't be written ({reason}): name another folder with --state"
+        )
+
+    def _unreadable(self, error: OSError) -> StateUnreadable:
+        return StateUnreadable(
+            f"{self.path} can't be read ({error.strerror}): its stack belongs to another user"
         )
 
     # What is generated once ---------------------------------------------------------------

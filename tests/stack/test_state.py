@@ -11,7 +11,14 @@ import pytest
 
 from deploy.stack.errors import StateBusy, StateUnreadable, StateUnwritable
 from deploy.stack.state import State, StateFolder
-from tests.stack.worlds import child_env
+from tests.stack.worlds import (
+    IS_ROOT,
+    NOBODY,
+    child_env,
+    normal_user_env,
+    normal_user_python,
+    open_folder,
+)
 
 
 def _made(path: Path) -> StateFolder:
@@ -96,6 +103,40 @@ def test_a_folder_full_of_other_files_is_refused_untouched(tmp_path: Path) -> No
 def test_a_folder_that_cannot_be_made_is_a_sentence() -> None:
     with pytest.raises(StateUnwritable, match="/proc/stepwell can't be written"):
         StateFolder(Path("/proc/stepwell")).make()
+
+
+def test_another_users_folder_is_a_sentence_for_every_command() -> None:
+    python = normal_user_python()
+    if not IS_ROOT or python is None:
+        pytest.skip("needs root, and a Python that another user may run")
+    words = """
+import asyncio, sys
+from pathlib import Path
+from deploy.stack import control
+from deploy.stack.errors import StackError
+path = Path(sys.argv[1])
+for command in (control.stop(path), control.status(path), control.start_detached(["x"], path)):
+    try:
+        asyncio.run(command)
+    except StackError as error:
+        print(error)
+"""
+    with open_folder() as outside:
+        folder = _made(outside / "state")
+        with folder.locked("up"):
+            done = subprocess.run(
+                [python, "-c", words, str(folder.path)],
+                env=normal_user_env(),
+                cwd="/",
+                user=NOBODY,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    assert (done.returncode, done.stderr) == (0, "")
+    reasons = ["read (Permission denied): its stack belongs to another user"] * 2
+    reasons.append("written (Permission denied): name another folder with --state")
+    assert done.stdout.splitlines() == [f"{folder.path} can't be {reason}" for reason in reasons]
 
 
 def test_the_second_to_come_is_told_who_holds_the_folder(tmp_path: Path) -> None:
