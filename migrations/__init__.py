@@ -1,0 +1,3 @@
+"""Revisions: the catalog's own, and the product's over every placement."""
+
+from __future__ import annotations

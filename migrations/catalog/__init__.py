@@ -1,0 +1,3 @@
+"""The catalog's revisions, in the order in which they were made."""
+
+from __future__ import annotations
