@@ -1,3 +1,1 @@
-"""The top floor: settings, processes, the command line and the embedded stack."""
-
-from __future__ import annotations
+"""The top floor: settings, the application, the worker, the command line, the embedded stack."""

@@ -33,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(min_length=32),
         _said(
-            "what every other secret is derived from; several, separated by commas, while one replaces another: the first signs",
+            "what every other secret is derived from; two, with a comma between them, while the "
+            "first replaces the second",
             "32 characters or more",
         ),
     ]
@@ -120,12 +121,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_in_transaction_ms: Annotated[
         _Milliseconds, _said("how long a transaction may do nothing", "milliseconds")
     ] = 10_000
-    deadline_margin_s: Annotated[
+    request_deadline_s: Annotated[
         _Seconds,
         _said(
-            "a request's deadline: its plan's statement timeout times four, plus this", "seconds"
+            "after how long a request is ended whatever it does; a statement ends by its plan",
+            "seconds",
         ),
-    ] = 10.0
+    ] = 120.0
     body_bytes_max: Annotated[
         _Count,
         Meta(le=10_000_000_000),
@@ -202,7 +204,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     return Settings(**values)
 
 
-def _metas(kind: Any) -> list[Meta]:
+def _metas(kind: Any) -> list[Meta]:  # noqa: ANN401 - a type may be anything
     found = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, Meta)]
     if get_origin(kind) is not Annotated:
         for inner in get_args(kind):

@@ -8,14 +8,12 @@ in a handler commits for good, and its next statement enters the gate again.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 from uuid import uuid4
 
-import asyncpg
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_connection,
-    AsyncAdapt_asyncpg_dbapi,
     PGCompiler_asyncpg,
     PGDialect_asyncpg,
 )
@@ -25,7 +23,8 @@ from sqlalchemy.pool import NullPool
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from sqlalchemy.dialects.postgresql.dml import _OnConflictClause
+    from sqlalchemy.dialects.postgresql.asyncpg import _AsyncpgTransaction
+    from sqlalchemy.dialects.postgresql.dml import OnConflictClause
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from router.connect import Connection
@@ -37,11 +36,13 @@ TENANT_COLUMN = "tenant_id"
 class Transaction(Protocol):
     """What SQLAlchemy ends when it ends a transaction."""
 
-    async def commit(self) -> None:
+    def commit(self) -> Awaitable[None]:
         """Make it durable."""
+        ...
 
-    async def rollback(self) -> None:
+    def rollback(self) -> Awaitable[None]:
         """Take it back."""
+        ...
 
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class _Attaching:
 class StoredFormCompiler(PGCompiler_asyncpg):
     """Spells statements over the product's tables as the stored form needs them."""
 
-    def _on_conflict_target(self, clause: _OnConflictClause, **kw: Any) -> str:
-        """Put the tenant in front of inferred columns: every unique index of ours begins with it."""
+    def _on_conflict_target(self, clause: OnConflictClause, **kw: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+        """Put the tenant in front of inferred columns: each unique index begins with it."""
         target: str = super()._on_conflict_target(clause, **kw)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its compilers untyped
         if clause.inferred_target_elements is not None:
             return f"({TENANT_COLUMN}, {target.removeprefix('(')}"
@@ -72,17 +73,14 @@ class StoredFormCompiler(PGCompiler_asyncpg):
 class _GateConnection(AsyncAdapt_asyncpg_connection):
     __slots__ = ("begin",)
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
         self.begin: Begin | None = None
 
     async def _start_transaction(self) -> None:
         # Without a lease only attach() speaks here, inside of the lease's own transaction.
-        self._transaction = await self.begin() if self.begin is not None else _Attaching()
-
-
-class _GateDbapi(AsyncAdapt_asyncpg_dbapi):
-    """asyncpg as a DB-API module, for connections that are open already."""
+        begun = await self.begin() if self.begin is not None else _Attaching()
+        self._transaction = cast("_AsyncpgTransaction", begun)
 
 
 class GateDialect(PGDialect_asyncpg):
@@ -91,10 +89,10 @@ class GateDialect(PGDialect_asyncpg):
     statement_compiler = StoredFormCompiler
     supports_statement_cache = True
 
-    @classmethod
-    def import_dbapi(cls) -> _GateDbapi:
-        """Wrap asyncpg with connections whose transactions are the gate's."""
-        return _GateDbapi(asyncpg)
+
+def dialect() -> GateDialect:
+    """Make a dialect to compile with, parameters numbered as PostgreSQL numbers them."""
+    return GateDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 
 registry.register("postgresql.stepwell", __name__, "GateDialect")
@@ -136,7 +134,7 @@ def begin_with(connection: AsyncConnection, begin: Begin | None) -> None:
 
 def adopt_transaction(connection: AsyncConnection, transaction: Transaction | None) -> None:
     """Tell SQLAlchemy that the server is inside of a transaction already, or in none."""
-    _adapter(connection)._transaction = transaction  # noqa: SLF001 - the adapter is our subclass
+    _adapter(connection)._transaction = cast("_AsyncpgTransaction | None", transaction)  # noqa: SLF001 - the adapter is our subclass
 
 
 def _adapter(connection: AsyncConnection) -> _GateConnection:

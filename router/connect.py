@@ -98,7 +98,11 @@ def tls(address: Address) -> ssl.SSLContext | bool:
 
 
 async def connect(
-    address: Address, *, purpose: str, statements_max: int = 100, connect_s_max: float = CONNECT_S_MAX
+    address: Address,
+    *,
+    purpose: str,
+    statements_max: int = 100,
+    connect_s_max: float = CONNECT_S_MAX,
 ) -> Connection:
     """Open one connection; ``purpose`` is what pg_stat_activity shows as its application."""
     try:

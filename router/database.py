@@ -83,7 +83,9 @@ async def make_login(
         for group in groups:
             await connection.execute(f"GRANT {quote(group)} TO {quote(login)}")
         if database is not None:
-            await connection.execute(f"GRANT CONNECT ON DATABASE {quote(database)} TO {quote(login)}")
+            await connection.execute(
+                f"GRANT CONNECT ON DATABASE {quote(database)} TO {quote(login)}"
+            )
         await _set_login(connection, login, password)
 
 
@@ -160,15 +162,13 @@ async def prepare_database(
 async def make_schema(
     connection: Connection, schema: str, *, tier: Tier, grantee: str, blueprint: Blueprint
 ) -> None:
-    """Make a schema of the head revision, in one transaction; a schema that is there is left alone."""
+    """Make a schema of the head revision in one transaction; leave alone one that is there."""
     async with connection.transaction():
-        if await connection.fetchval(
-            "SELECT 1 FROM gate.revision WHERE schema_name = $1", schema
-        ):
+        if await connection.fetchval("SELECT 1 FROM gate.revision WHERE schema_name = $1", schema):
             return
         name, role = quote(schema), quote(grantee)
         await connection.execute(
-            f"CREATE SCHEMA {name} AUTHORIZATION stepwell_owner;"
+            f"CREATE SCHEMA {name} AUTHORIZATION stepwell_owner;"  # noqa: S608 - names that we drew
             "SET LOCAL ROLE stepwell_owner;"
             f"SET LOCAL search_path = {name}, {REFERENCE_SCHEMA};"
             f"{blueprint.schema_sql};"

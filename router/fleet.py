@@ -70,7 +70,7 @@ class Fleet:
         return derive_password(self._secret_key, f"login {cluster} {login}")
 
     def login_address(self, placement: Placement) -> Address:
-        """Return where leases of a placement connect, through the cluster's pooler if it has one."""
+        """Return where leases of a placement connect: the cluster's pooler, if it has one."""
         known = self._known(placement.cluster)
         host, port = known.cluster.pooler or (known.cluster.host, known.cluster.port)
         return msgspec.structs.replace(
@@ -110,9 +110,7 @@ def scram_verifier(password: str) -> str:
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ITERATIONS)
     client = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
     server = _hmac(salted, b"Server Key")
-    return (
-        f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{_b64(salt)}${_b64(client)}:{_b64(server)}"
-    )
+    return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{_b64(salt)}${_b64(client)}:{_b64(server)}"
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

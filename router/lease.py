@@ -64,7 +64,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         not reach the tenant that gets it next.
         """
         capability = sign(
-            self.tenant_id, self.placement, self.mode, key=self.key, now_ms=time.time_ns() // 1_000_000
+            self.tenant_id,
+            self.placement,
+            self.mode,
+            key=self.key,
+            now_ms=time.time_ns() // 1_000_000,
         )
         read_only = " READ ONLY" if self.mode is Mode.READ else ""
         return (
@@ -78,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Moved(Exception):  # noqa: N818 - an answer of the gate, which the dispatch follows
+class Moved(Exception):
     """The gate refused; ``place`` is where it says that the tenant is, None when it can't say."""
 
     def __init__(self, reason: str, place: Placement | None) -> None:
@@ -118,9 +122,7 @@ class Lease:
                 bind=connection,
                 expire_on_commit=False,
                 # Qualified names keep their plans when the connection changes schema.
-                execution_options={
-                    "schema_translate_map": {None: self._entry.placement.schema}
-                }
+                execution_options={"schema_translate_map": {None: self._entry.placement.schema}}
                 if self._entry.placement.tier is not Tier.ROWS
                 else {},
             )
@@ -221,13 +223,19 @@ class Lease:
 class _Ends:
     """How SQLAlchemy ends the lease's transaction."""
 
-    __slots__ = ("commit", "rollback")
+    __slots__ = ("_commit", "_rollback")
 
     def __init__(
         self, commit: Callable[[], Awaitable[None]], rollback: Callable[[], Awaitable[None]]
     ) -> None:
-        self.commit = commit
-        self.rollback = rollback
+        self._commit = commit
+        self._rollback = rollback
+
+    def commit(self) -> Awaitable[None]:
+        return self._commit()
+
+    def rollback(self) -> Awaitable[None]:
+        return self._rollback()
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +251,7 @@ async def open_lease(entry: Entry, source: Source) -> Lease:
     Raises Moved when the tenant is elsewhere and TenantBusy when its writes are held too long. A
     connection that the server dropped while it was idle is replaced, as nothing had run on it.
     """
+    dead: Exception | None = None
     for _ in range(_DEAD_LINKS_MAX):
         link = await source.pool.acquire()
         try:
@@ -250,7 +259,7 @@ async def open_lease(entry: Entry, source: Source) -> Lease:
         except _DEAD as error:
             link.raw.terminate()
             source.pool.release(link)
-            dead: Exception = error
+            dead = error
         except asyncpg.PostgresError as error:
             source.pool.recover(link)
             raise _translated(error, entry) from error

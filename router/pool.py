@@ -121,7 +121,7 @@ class Pool:
         if link.raw.is_closed():
             self._close(link)
             return
-        if self._hand_over(link):
+        if self.hand_over(link):
             return
         if self._budget.starving:
             self._close(link)
@@ -197,7 +197,11 @@ class Pool:
                 begin_with(link.alchemy, None)
                 adopt_transaction(link.alchemy, None)
         except (
-            OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError
+            OSError,
+            TimeoutError,
+            SQLAlchemyError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
         ):
             link.raw.terminate()
         except asyncio.CancelledError:
@@ -221,13 +225,13 @@ class Pool:
     def _forget(self) -> None:
         self.open_count -= 1
         self._budget.open_count -= 1
-        if self._hand_over(None):
+        if self.hand_over(None):
             return
         while self._budget.starving:
-            if self._budget.starving.popleft()._hand_over(None):
+            if self._budget.starving.popleft().hand_over(None):
                 return
 
-    def _hand_over(self, link: Link | None) -> bool:
+    def hand_over(self, link: Link | None) -> bool:
         """Give a connection, or the room to open one, to whoever waits for the longest time."""
         while self._waiters:
             waiter = self._waiters.popleft()

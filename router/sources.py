@@ -33,9 +33,7 @@ class Sources:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def get(
-        self, key: SourceKey, address: Callable[[], Address], limits: PoolLimits
-    ) -> Source:
+    def get(self, key: SourceKey, address: Callable[[], Address], limits: PoolLimits) -> Source:
         """Return the source of a key; make it at the first call."""
         source = self._sources.get(key)
         if source is None:
@@ -74,7 +72,8 @@ class Sources:
         if len(self._sources) < self.pools_max:
             return
         unused = [
-            key for key, source in self._sources.items()
+            key
+            for key, source in self._sources.items()
             if source.pool.open_count == source.pool.idle_count
         ]
         if unused:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from router.alchemy import GateDialect
+from router.alchemy import dialect
 from router.names import quote
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Statement:
 
     def __init__(self, clause: ClauseElement) -> None:
         compiled = clause.compile(
-            dialect=GateDialect(paramstyle="numeric_dollar"),
+            dialect=dialect(),
             compile_kwargs={"render_postcompile": True},
             schema_translate_map={None: _SCHEMA},
             render_schema_translate=True,

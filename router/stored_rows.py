@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Column, Computed, Table
-from sqlalchemy.dialects import postgresql
 
-from router.alchemy import TENANT_COLUMN
+from router.alchemy import TENANT_COLUMN, dialect
 from router.capability import sign
 from router.names import quote
 from router.words import Digest, Mode
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = tuple[str | None, ...]
 ROWS_A_BATCH = 1_000
-_DIALECT = postgresql.dialect()
+_DIALECT = dialect()
 #: The text of a value must not depend on who asks for it.
 _CANONICAL = (
     "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres';"
@@ -89,8 +88,9 @@ class StoredRows:
         """
         names = ", ".join(quote(name) for name in self.columns(table))
         record = await self._connection.fetchrow(
-            f"SELECT count(*) AS rows, coalesce(sum(hashtextextended(ROW({names})::text, 0)::numeric), 0)::text"  # noqa: S608 - as above
-            f" AS digest FROM {self._place(table)} WHERE {TENANT_COLUMN} = $1",
+            f"SELECT count(*) AS rows,"  # noqa: S608 - as above
+            f" coalesce(sum(hashtextextended(ROW({names})::text, 0)::numeric), 0)::text AS digest"
+            f" FROM {self._place(table)} WHERE {TENANT_COLUMN} = $1",
             self._tenant_id,
         )
         assert record is not None, "an aggregate always has a row"

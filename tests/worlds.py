@@ -19,8 +19,14 @@ from migrations.product.render import blueprint_of
 from pool_tier.rows import RowsStore
 from pool_tier.schemas import SchemasStore
 from router.connect import Address, Connection, connect, parse_dsn
-from router.database import make_database, make_schema, prepare_cluster, prepare_database
-from router.database import SHARED_SCHEMA, drop_database
+from router.database import (
+    SHARED_SCHEMA,
+    drop_database,
+    make_database,
+    make_schema,
+    prepare_cluster,
+    prepare_database,
+)
 from router.dispatch import Dispatch
 from router.fleet import APP_LOGIN, ClusterAccess, Fleet
 from router.lease import Entry, Lease, Timeouts
@@ -199,9 +205,7 @@ async def prepare(made: World) -> None:
     """Do what ``stepwell cluster add`` does."""
     for name in ("shared-1", "dedicated-1"):
         async with made.fleet.admin(name, "postgres") as connection:
-            await prepare_cluster(
-                connection, app_password=made.fleet.password(name, APP_LOGIN)
-            )
+            await prepare_cluster(connection, app_password=made.fleet.password(name, APP_LOGIN))
             if name == "shared-1":
                 await make_database(connection, made.shared_database)
     async with made.fleet.admin("shared-1", made.shared_database) as connection:

@@ -11,9 +11,9 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from router.alchemy import dialect
 from router.database import Blueprint
 from router.errors import ProductRefused
 from router.product.refusals import sql_refusals
@@ -93,7 +93,7 @@ def render(loaded: LoadedProduct) -> RenderedProduct:
 def _upgrade_sql(upgrade: Callable[[], None]) -> str:
     written = io.StringIO()
     migration = MigrationContext.configure(
-        dialect=postgresql.dialect(),
+        dialect=dialect(),
         opts={"as_sql": True, "output_buffer": written, "literal_binds": True},
     )
     with Operations.context(migration):
@@ -102,12 +102,12 @@ def _upgrade_sql(upgrade: Callable[[], None]) -> str:
 
 
 def _reference_sql(loaded: LoadedProduct) -> str:
-    dialect = postgresql.dialect()
+    spelling = dialect()
     statements: list[str] = []
     for table in loaded.stored.reference_tables:
-        statements.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+        statements.append(str(CreateTable(table, if_not_exists=True).compile(dialect=spelling)))
         statements += [
-            str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))
+            str(CreateIndex(index, if_not_exists=True).compile(dialect=spelling))
             for index in sorted(table.indexes, key=lambda each: str(each.name))
         ]
     return ";\n".join([*statements, ""])

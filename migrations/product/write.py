@@ -1,4 +1,4 @@
-"""``stepwell revision``: writes the next revision by comparing models with what the last ones made."""
+"""``stepwell revision``: writes the next revision, by comparing the models with the last one."""
 
 from __future__ import annotations
 

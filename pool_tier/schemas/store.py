@@ -28,9 +28,9 @@ _GROUPS = ("stepwell_login",)
 
 
 class SchemasStore:
-    """A schema a tenant. Schemas are pinned to sub-pools, so that no backend ever sees them all:
+    """A schema a tenant, pinned to a sub-pool, so that no backend ever sees them all.
 
-    each schema that a backend has touched costs it some 30 kB for as long as it lives.
+    Each schema that a backend has touched costs it some 30 kB for as long as it lives.
     """
 
     tier = Tier.SCHEMA

@@ -5,7 +5,7 @@ All of it before a lease can open, and none of it from anything but the director
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 from uuid import UUID
 
 import structlog
@@ -20,7 +20,7 @@ from router.gateway.visit import Visit
 from router.words import Mode
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
     from router.catalog.credentials import Credential
     from router.dispatch import Dispatch
@@ -42,7 +42,7 @@ class KnownTenants(Protocol):
     async def resolve_credential(self, token: str) -> Credential | None: ...
 
 
-async def authenticate(scope: Scope, known: KnownTenants) -> Credential:
+async def authenticate(scope: HTTPScope, known: KnownTenants) -> Credential:
     """Return the credential of a request; 401 for none and for any that isn't good."""
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(values) == 1 and values[0][:7].lower() == b"bearer ":
@@ -90,13 +90,14 @@ class Entrance(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let one request in, or refuse it."""
-        visit = await self._visit(scope)
-        scope["state"]["visit"] = visit
+        http = cast("HTTPScope", scope)
+        visit = await self._visit(http)
+        http["state"]["visit"] = visit
         edge = Edge(send, visit)
         try:
-            key = read_key(_values(scope, b"idempotency-key"))
-            if key is not None and scope["method"] not in _SAFE_METHODS:
-                visit.claim = Claim(key, scope, receive)
+            key = read_key(_values(http, b"idempotency-key"))
+            if key is not None and http["method"] not in _SAFE_METHODS:
+                visit.claim = Claim(key, http, receive)
                 kept = await visit.claim.taken(await visit.lease())
                 if kept is not None:
                     await kept.send(send)
@@ -108,7 +109,7 @@ class Entrance(ASGIMiddleware):
             # who left, a deadline.
             await visit.finish(succeeded=False)
 
-    async def _visit(self, scope: Scope) -> Visit:
+    async def _visit(self, scope: HTTPScope) -> Visit:
         credential = await authenticate(scope, self._known)
         tenant = await find_tenant(scope["state"]["named"], credential, self._known)
         role = credential.role_in(tenant.id)
@@ -130,5 +131,5 @@ class Entrance(ASGIMiddleware):
         )
 
 
-def _values(scope: Scope, wanted: bytes) -> list[str]:
+def _values(scope: HTTPScope, wanted: bytes) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]

@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
+from litestar.enums import ScopeType
 
 from router.errors import BadRequest, DeadlineExceeded, PlatformError
 from router.gateway.identity import Named, Site, read_header, read_host, read_path
 from router.gateway.problems import PROBLEM_TYPE, problem_headers, problem_of, with_request_id
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
+    from litestar.types import (
+        ASGIApp,
+        HTTPScope,
+        Message,
+        Receive,
+        ReceiveMessage,
+        Scope,
+        Send,
+    )
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 #: A request that is done by then is never watched for a caller that went away.
@@ -37,7 +46,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
@@ -55,7 +64,7 @@ class Gateway:
             _log.exception("request failed outside of every handler", request_id=request_id)
             await answer.refuse(error)
 
-    def _name(self, scope: Scope, request_id: str) -> None:
+    def _name(self, scope: HTTPScope, request_id: str) -> None:
         hosts = _header(scope, b"host")
         if len(hosts) != 1:
             raise BadRequest("a request needs exactly one Host header")
@@ -100,7 +109,9 @@ class _Watch:
             self._loop.call_later(WATCH_AFTER_S, self._listen),
         )
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
         for timer in self._timers:
             timer.cancel()
         if self._listener is not None:
@@ -125,9 +136,7 @@ class _Watch:
         if self._body_is_read:
             self._listener = self._loop.create_task(self._wait_for_disconnect())
         else:
-            self._timers = (
-                self._timers[0], self._loop.call_later(WATCH_AFTER_S, self._listen)
-            )
+            self._timers = (self._timers[0], self._loop.call_later(WATCH_AFTER_S, self._listen))
 
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -153,9 +162,7 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
-            message["headers"] = [
-                *message["headers"], (b"x-request-id", self._request_id.encode())
-            ]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
         await self._send(message)
 
     async def refuse(self, error: Exception) -> None:
@@ -173,12 +180,12 @@ class _Answer:
         await self({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(scope: HTTPScope) -> str:
     given = [value for name, value in scope["headers"] if name == b"x-request-id"]
     if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
         return given[0].decode("ascii")
     return secrets.token_hex(8)
 
 
-def _header(scope: Scope, wanted: bytes) -> list[str]:
+def _header(scope: HTTPScope, wanted: bytes) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]

@@ -12,8 +12,8 @@ import msgspec
 from router.errors import BadRequest
 from router.names import is_slug
 
-#: A slug in one of these spellings can't be a slug, so it names no tenant.
 _HOST_LENGTH_MAX = 253
+_PORT_END = 65_536
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ def _split_port(host: str) -> tuple[str, int | None]:
         name, port = name + "]", port.removeprefix(":")
     else:
         name, _, port = host.partition(":")
-    if port and not (port.isascii() and port.isdigit() and int(port) < 65_536):
+    if port and not (port.isascii() and port.isdigit() and int(port) < _PORT_END):
         raise BadRequest("the Host header is malformed")
     return name, int(port) if port else None
 

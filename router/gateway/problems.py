@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -34,27 +34,45 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_after_s: int | None = None
 
 
-#: What the product's caller is told when PostgreSQL refuses a statement, by SQLSTATE.
-_SQLSTATES = {
-    "23505": (409, "not_unique", "Not unique"),
-    "23503": (409, "still_referred_to", "Still referred to"),
-    "23514": (422, "rule_broken", "A rule is broken"),
-    "23502": (422, "value_missing", "A value is missing"),
-    "23P01": (409, "rule_broken", "A rule is broken"),
-    "25006": (403, "read_only", "This credential may only read"),
-    "57014": (504, "deadline_exceeded", "Deadline exceeded"),
-    "55P03": (503, "busy", "Busy"),
-    "40001": (503, "busy", "Busy"),
-    "40P01": (503, "busy", "Busy"),
-    "25P03": (503, "busy", "Busy"),
-    "57P01": (503, "database_unreachable", "Temporarily unavailable"),
-    "57P02": (503, "database_unreachable", "Temporarily unavailable"),
-    "57P03": (503, "database_unreachable", "Temporarily unavailable"),
-}
-_CONFLICT_ADVICE = (
-    "ON CONFLICT names columns that no unique rule of the stored form has in that spelling; write "
-    "ON CONFLICT ON CONSTRAINT name, or use SQLAlchemy's on_conflict_do_update"
+class Refusal(NamedTuple):
+    """What the caller is told when PostgreSQL refuses a statement; None: the rule that broke."""
+
+    status: int
+    code: str
+    title: str
+    detail: str | None = None
+
+
+_BUSY = Refusal(503, "busy", "Busy", "other requests are in the way; try again")
+_GONE = Refusal(
+    503, "database_unreachable", "Temporarily unavailable", "the database went away; try again"
 )
+_SHORT = Refusal(503, "overloaded", "Temporarily unavailable", "the database is short of something")
+_REFERS_TO_NOTHING = Refusal(422, "refers_to_nothing", "Refers to nothing")
+#: By SQLSTATE, or by its class of two characters.
+_REFUSALS = {
+    "08": _GONE,
+    "22": Refusal(422, "value_refused", "A value can't be stored", "a value is out of range"),
+    "23502": Refusal(422, "value_missing", "A value is missing"),
+    "23503": Refusal(409, "still_referred_to", "Still referred to"),
+    "23505": Refusal(409, "not_unique", "Not unique"),
+    "23514": Refusal(422, "rule_broken", "A rule is broken"),
+    "25006": Refusal(403, "read_only", "Not allowed", "this credential may only read"),
+    "25P03": _BUSY,
+    "40001": _BUSY,
+    "40P01": _BUSY,
+    "42P10": Refusal(
+        500,
+        "on_conflict",
+        "The product's statement can't be run",
+        "ON CONFLICT names columns that no unique rule of the stored form has in that spelling; "
+        "write ON CONFLICT ON CONSTRAINT name, or use SQLAlchemy's on_conflict_do_update",
+    ),
+    "53": _SHORT,
+    "55P03": _BUSY,
+    "57014": Refusal(504, "deadline_exceeded", "Deadline exceeded", "a statement took too long"),
+    "57P": _GONE,
+}
 
 
 def problem_of(error: Exception) -> Problem:
@@ -70,15 +88,23 @@ def problem_of(error: Exception) -> Problem:
                 retry_after_s=error.retry_after_s,
             )
         case ValidationException():
-            return _problem(
-                422, "unprocessable", "The request can't be processed", error.detail,
-                errors=[_as_dict(each) for each in error.extra or []],
-            )
+            return _invalid(error)
         case HTTPException():
-            return _problem(
-                error.status_code, f"http_{error.status_code}", _title(error.status_code), error.detail
-            )
+            status = error.status_code
+            return _problem(status, f"http_{status}", _title(status), error.detail)
+        case _:
+            return _foreign_problem(error)
+
+
+def _foreign_problem(error: Exception) -> Problem:
+    match error:
+        case UnicodeDecodeError() | RecursionError():
+            # Litestar lets these two through: a body that is no UTF-8, or nested too deep.
+            return _problem(400, "bad_request", "The request is malformed", "the body is no JSON")
         case DBAPIError() | asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():
+            return _database_problem(error)
+        case asyncpg.InternalClientError():
+            # asyncpg's word for a server that died between two messages.
             return _database_problem(error)
         case NoResultFound():
             return _problem(404, "not_found", "Not found", "there is no such row")
@@ -86,12 +112,13 @@ def problem_of(error: Exception) -> Problem:
             return _unforeseen()
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Litestar's exception handler for everything."""
     problem = problem_of(error)
     request_id = request.scope["state"].get("request_id", "")
-    if problem.status >= 500:
-        _log.error("request failed", code=problem.code, exc_info=error if problem.status == 500 else None)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        unforeseen = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        _log.error("request_failed", code=problem.code, exc_info=error if unforeseen else None)
     return Response(
         content=with_request_id(problem, request_id),
         status_code=problem.status,
@@ -105,7 +132,7 @@ def problem_headers(problem: Problem) -> dict[str, str]:
     headers: dict[str, str] = {}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
-    if problem.status == 401:
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return headers
 
@@ -113,6 +140,15 @@ def problem_headers(problem: Problem) -> dict[str, str]:
 def with_request_id(problem: Problem, request_id: str) -> dict[str, Any]:
     """Return the document as it is sent."""
     return {**msgspec.to_builtins(problem), "request_id": request_id}
+
+
+def _invalid(error: ValidationException) -> Problem:
+    faults = [_as_dict(each) for each in error.extra or []]
+    if any(fault.get("source") == "body" for fault in faults):
+        return _problem(
+            422, "unprocessable", "The request can't be processed", error.detail, faults
+        )
+    return _problem(400, "bad_request", "The request is malformed", error.detail, faults)
 
 
 def _problem(
@@ -125,29 +161,24 @@ def _problem(
         detail=detail,
         code=code,
         errors=errors or [],
-        retry_after_s=1 if status == 503 else None,
+        retry_after_s=1 if status == HTTPStatus.SERVICE_UNAVAILABLE else None,
     )
 
 
 def _database_problem(error: Exception) -> Problem:
-    sqlstate = getattr(error, "sqlstate", None) or getattr(
-        getattr(error, "orig", None), "sqlstate", None
-    )
     cause = _driver_error(error)
-    if sqlstate is None:
-        return _problem(503, "database_unreachable", "Temporarily unavailable", "the database went away")
+    sqlstate = getattr(cause, "sqlstate", None) or ""
+    refusal = next(
+        (_REFUSALS[part] for part in (sqlstate, sqlstate[:3], sqlstate[:2]) if part in _REFUSALS),
+        _GONE if not sqlstate else None,
+    )
+    if refusal is None:
+        return _unforeseen()
     if sqlstate == "23503" and "is not present" in (getattr(cause, "detail", None) or ""):
-        return _problem(422, "refers_to_nothing", "Refers to nothing", _rule(cause))
-    if sqlstate in _SQLSTATES:
-        status, code, title = _SQLSTATES[sqlstate]
-        return _problem(status, code, title, _rule(cause))
-    if sqlstate == "42P10":
-        return _problem(500, "on_conflict", "The product's statement can't be run", _CONFLICT_ADVICE)
-    if sqlstate.startswith("22"):
-        return _problem(422, "value_refused", "A value can't be stored", "a value is out of range or malformed")
-    if sqlstate.startswith(("53", "08")):
-        return _problem(503, "database_unreachable", "Temporarily unavailable", "the database is short of something")
-    return _unforeseen()
+        refusal = _REFERS_TO_NOTHING
+    return _problem(
+        refusal.status, refusal.code, refusal.title, refusal.detail or _broken_rule(cause)
+    )
 
 
 def _driver_error(error: BaseException) -> BaseException:
@@ -158,7 +189,7 @@ def _driver_error(error: BaseException) -> BaseException:
     return seen or error
 
 
-def _rule(cause: BaseException) -> str:
+def _broken_rule(cause: BaseException) -> str:
     # By the rule's name and never by PostgreSQL's detail, which spells the stored form's key.
     name = getattr(cause, "constraint_name", None)
     column = getattr(cause, "column_name", None)
@@ -171,7 +202,10 @@ def _rule(cause: BaseException) -> str:
 
 def _unforeseen() -> Problem:
     return _problem(
-        500, "internal", "Something went wrong", "an unforeseen failure; the request id finds it in the log"
+        500,
+        "internal",
+        "Something went wrong",
+        "an unforeseen failure; the request id finds it in the log",
     )
 
 

@@ -10,7 +10,13 @@ import msgspec
 from router.errors import BadRequest, Conflict, Unprocessable
 
 if TYPE_CHECKING:
-    from litestar.types import HTTPResponseStartEvent, Receive, ReceiveMessage, Scope, Send
+    from litestar.types import (
+        HTTPResponseStartEvent,
+        HTTPScope,
+        Receive,
+        ReceiveMessage,
+        Send,
+    )
 
     from router.lease import Lease
 
@@ -42,9 +48,7 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     async def send(self, send: Send) -> None:
         """Give it again."""
         headers = [(name.encode(), value.encode()) for name, value in self.headers]
-        headers += [
-            (b"content-length", b"%d" % len(self.body)), (b"idempotency-replayed", b"true")
-        ]
+        headers += [(b"content-length", b"%d" % len(self.body)), (b"idempotency-replayed", b"true")]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
@@ -52,11 +56,16 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Claim:
     """One use of one key. Two at once: the second waits in PostgreSQL for the first to end."""
 
-    def __init__(self, key: str, scope: Scope, receive: Receive) -> None:
+    def __init__(self, key: str, scope: HTTPScope, receive: Receive) -> None:
         self._key = key
         self._hash = hashlib.sha256(
             b"\n".join(
-                [scope["method"].encode(), scope["path"].encode(), scope.get("query_string", b""), b""]
+                [
+                    scope["method"].encode(),
+                    scope["path"].encode(),
+                    scope.get("query_string", b""),
+                    b"",
+                ]
             )
         )
         self._receive = receive
@@ -79,7 +88,7 @@ class Claim:
             pass
         if record["fingerprint"] != self._hash.digest():
             raise Unprocessable(
-                "this Idempotency-Key was used for another request; draw a new key for a new request"
+                "this Idempotency-Key was used for another request; draw a new one for each request"
             )
         return KeptAnswer(
             status=record["status"],
@@ -101,8 +110,12 @@ class Claim:
             if name.lower() not in _NOT_KEPT
         ]
         await lease.execute(
-            _KEEP, self._key, self._hash.digest(), start["status"],
-            msgspec.json.encode(headers).decode(), body,
+            _KEEP,
+            self._key,
+            self._hash.digest(),
+            start["status"],
+            msgspec.json.encode(headers).decode(),
+            body,
         )
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from router.words import Mode
+from litestar.types import Scope
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from router.lease import Lease
 
 if TYPE_CHECKING:
     from litestar.types import HTTPResponseStartEvent
 
     from router.dispatch import Dispatch
     from router.gateway.replay import Claim
-    from router.lease import Lease
-    from router.words import Tenant
+    from router.words import Mode, Tenant
 
 
 class Visit:
@@ -59,3 +61,15 @@ class Visit:
             await lease.commit()
         else:
             await lease.rollback()
+
+
+async def lease_of(scope: Scope) -> Lease:
+    """Litestar's dependency ``lease``: the visit's transaction, fast lane."""
+    visit: Visit = scope["state"]["visit"]
+    return await visit.lease()
+
+
+async def session_of(scope: Scope) -> AsyncSession:
+    """Litestar's dependency ``session``: the visit's transaction as an AsyncSession."""
+    visit: Visit = scope["state"]["visit"]
+    return await (await visit.lease()).session()

@@ -65,7 +65,9 @@ def load(target: str) -> LoadedProduct:
             f"the product {target!r} can't be imported: {error}; name it as package.module:product"
         ) from error
     if not isinstance(found, Product):
-        raise ProductRefused(f"{target!r} is a {type(found).__name__}, not a router.product.Product")
+        raise ProductRefused(
+            f"{target!r} is a {type(found).__name__}, not a router.product.Product"
+        )
     return accept(found, root=_root_of(module_name))
 
 
@@ -98,7 +100,7 @@ async def continue_identity(session: AsyncSession, model: type[DeclarativeBase] 
 
 def _root_of(module_name: str) -> Path:
     """Return the folder that holds the module's top package: relative revisions start there."""
-    top = importlib.import_module(module_name.split(".")[0])
+    top = importlib.import_module(module_name.split(".", maxsplit=1)[0])
     origin = getattr(top, "__file__", None) or next(iter(top.__path__))
     path = Path(origin)
     return path.parent.parent if path.name == "__init__.py" else path.parent

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from litestar import Router
-from sqlalchemy import Column, Computed, Sequence as SqlSequence
+from sqlalchemy import Column, Computed
+from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from router.alchemy import TENANT_COLUMN
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from litestar.types import ControllerRouterHandler
-    from sqlalchemy import MetaData, Table
+    from sqlalchemy import Index, MetaData, Table
 
 #: The first segments of the platform's own paths: a product's route must not begin with one.
 OUR_PATHS = frozenset(
@@ -74,7 +75,7 @@ def route_refusals(routes: Sequence[ControllerRouterHandler]) -> Iterator[str]:
 
 def _table_refusals(table: Table) -> Iterator[str]:
     if table.schema is not None:
-        yield f"table {table.fullname}: it names a schema, and the platform chooses it; leave it out"
+        yield f"table {table.fullname}: it names a schema; leave it out, the platform chooses it"
     if not is_identifier(table.name) or table.name.startswith(_PLATFORM_PREFIX):
         yield (
             f"table {table.name}: name it with a-z, 0-9 and _ alone, and not {_PLATFORM_PREFIX}…"
@@ -83,7 +84,7 @@ def _table_refusals(table: Table) -> Iterator[str]:
         yield f"table {table.name}: it has no primary key, so its rows can't be told apart; add one"
     options = table.dialect_kwargs
     if options.get("postgresql_inherits") or options.get("postgresql_partition_by"):
-        yield f"table {table.name}: inherited and partitioned tables aren't supported; use a plain one"
+        yield f"table {table.name}: inherited and partitioned tables can't be stored; make it plain"
     for column in table.columns:
         yield from _column_refusals(table, column)
 
@@ -112,13 +113,18 @@ def _rule_refusals(table: Table) -> Iterator[str]:
         if constraint.info.get("global"):
             yield _global(table, str(constraint.name))
     for index in table.indexes:
-        if index.unique and index.info.get("global"):
-            yield _global(table, str(index.name))
-        if index.unique and (index.dialect_kwargs.get("postgresql_using") or "btree") != "btree":
-            yield f"table {table.name}: unique index {index.name} must be a btree"
+        if index.unique:
+            yield from _index_refusals(table, index)
     for foreign_key in table.foreign_key_constraints:
         if foreign_key.referred_table.metadata is not table.metadata:
             yield f"table {table.name}: {foreign_key.name} refers to a table outside of the product"
+
+
+def _index_refusals(table: Table, index: Index) -> Iterator[str]:
+    if index.info.get("global"):
+        yield _global(table, str(index.name))
+    if (index.dialect_kwargs.get("postgresql_using") or "btree") != "btree":
+        yield f"table {table.name}: the unique index {index.name} must be a btree"
 
 
 def _global(table: Table, name: str) -> str:

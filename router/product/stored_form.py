@@ -76,7 +76,9 @@ def _derive_table(table: Table, stored: MetaData) -> Table:
     items += [_derive_column(column, table) for column in table.columns]
     items.append(
         PrimaryKeyConstraint(
-            TENANT_COLUMN, *[column.name for column in table.primary_key], name=_name(table.primary_key)
+            TENANT_COLUMN,
+            *[column.name for column in table.primary_key],
+            name=_name(table.primary_key),
         )
     )
     for constraint in sorted(table.constraints, key=lambda each: str(each.name or "")):
@@ -105,9 +107,7 @@ def _derive_table(table: Table, stored: MetaData) -> Table:
 
 
 def _tenant_column() -> Column[object]:
-    return Column(
-        TENANT_COLUMN, Uuid(), nullable=False, server_default=func.gate.claimed()
-    )
+    return Column(TENANT_COLUMN, Uuid(), nullable=False, server_default=func.gate.claimed())
 
 
 def _derive_column(column: Column[object], table: Table) -> Column[object]:
@@ -119,7 +119,9 @@ def _derive_column(column: Column[object], table: Table) -> Column[object]:
     copied.nullable = column.nullable and not column.primary_key
     if column is table.autoincrement_column and column.identity is None:
         # A column that SQLAlchemy would spell SERIAL: an identity needs no rights on a sequence.
-        copied = Column(column.name, column.type, Identity(), nullable=False, comment=column.comment)
+        copied = Column(
+            column.name, column.type, Identity(), nullable=False, comment=column.comment
+        )
     return copied
 
 
@@ -153,7 +155,9 @@ def _derive_foreign_key(constraint: ForeignKeyConstraint) -> ForeignKeyConstrain
 
 def _derive_index(index: Index, table: Table, derived: Table) -> None:
     method = index.dialect_kwargs.get("postgresql_using") or "btree"
-    columns: list[ColumnElement[object]] = [_moved(each, table, derived) for each in index.expressions]
+    columns: list[ColumnElement[object]] = [
+        _moved(each, table, derived) for each in index.expressions if not isinstance(each, str)
+    ]
     if method == "btree":
         columns.insert(0, derived.c[TENANT_COLUMN])
     options = _given(index)

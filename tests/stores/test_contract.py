@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from examples.store.models import Album, Artist, Employee, Genre, Playlist
+from examples.store.models import Artist, Employee, Genre
 from router.errors import Conflict
-from router.lease import Moved, open_lease
+from router.lease import Moved
 from router.product import continue_identity
 from router.words import Consistency, Isolation, Mode, Tier
 
@@ -144,8 +144,10 @@ async def test_a_reader_can_not_make_itself_a_writer(made: World, tier: Tier) ->
 @TIERS
 async def test_upsert_by_columns_works(made: World, tier: Tier) -> None:
     tenant = await made.tenant(tier)
-    statement = insert(Genre).values(name="Jazz").on_conflict_do_update(
-        index_elements=["name"], set_={"name": "Jazz"}
+    statement = (
+        insert(Genre)
+        .values(name="Jazz")
+        .on_conflict_do_update(index_elements=["name"], set_={"name": "Jazz"})
     )
     async with made.lease(tenant) as lease:
         session = await lease.session()
@@ -197,7 +199,7 @@ async def test_rows_read_as_text_are_written_back_the_same(made: World, tier: Ti
     source, target = await made.tenant(Tier.ROWS), await made.tenant(tier)
     assert source.placement is not None
     assert target.placement is not None
-    await add_artists(made, source, "Nina", "", "Ünïcode 🎷", "a,b\n\"c\"")
+    await add_artists(made, source, "Nina", "", "Ünïcode 🎷", 'a,b\n"c"')
     store = made.stores[tier]
     async with made.stores[Tier.ROWS].rows(source.id, source.placement) as rows:
         copied = [row async for row in rows.read("artist")]
@@ -291,7 +293,7 @@ async def count_statements(made: World, tenant: Tenant) -> list[str]:
     """Open, read and commit, and say which messages went out, by their first word."""
     lease = await made.dispatch.open(tenant, Mode.WRITE)
     sent = ["BEGIN"]
-    raw = lease._link.raw
+    raw = lease._link.raw  # noqa: SLF001 - to hear what is really sent
     raw.add_query_logger(lambda record: sent.append(record.query.split()[0].rstrip(";")))
     await lease.fetch("SELECT name FROM artist")
     await lease.commit()
@@ -325,5 +327,7 @@ async def test_streaming_reads_a_table_in_batches(made: World, tier: Tier) -> No
     tenant = await made.tenant(tier)
     await add_artists(made, tenant, *[f"artist {number}" for number in range(1_200)])
     async with made.lease(tenant, Mode.READ) as lease:
-        seen = [record["artist_id"] async for record in lease.stream("SELECT artist_id FROM artist")]
+        seen = [
+            record["artist_id"] async for record in lease.stream("SELECT artist_id FROM artist")
+        ]
     assert sorted(seen) == list(range(1, 1_201))

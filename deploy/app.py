@@ -1,0 +1,107 @@
+"""The gateway's application: the platform's routes, the product's routes, one way in."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+
+from deploy import health
+from deploy.api_page import api_page
+from deploy.platform import Platform, running
+from deploy.settings import Settings
+from router.api import platform_router
+from router.gateway.entrance import Entrance
+from router.gateway.gateway import Gateway
+from router.gateway.identity import Site
+from router.gateway.problems import HANDLERS
+from router.gateway.visit import lease_of, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from litestar.types import ASGIApp
+
+TITLE = "Stepwell"
+VERSION = "1"
+#: What the documentation is made from: settings that name nothing real.
+_NOWHERE = Settings(
+    database_url="postgresql://nobody:nothing@localhost:1/nowhere", secret_key="x" * 32
+)
+
+
+class Metrics(PrometheusController):
+    """The process's own figures, for Prometheus."""
+
+    path = "/metrics"
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Make the whole gateway; its parts are connected by the server's lifespan."""
+    platform = Platform(settings)
+    return Gateway(
+        create_litestar(platform),
+        Site.parse(settings.base_domain),
+        deadline_s=settings.request_deadline_s,
+    )
+
+
+def create_litestar(platform: Platform) -> Litestar:
+    """Make the Litestar application inside of the gateway."""
+    product = Router(
+        path="/",
+        route_handlers=list(platform.loaded.product.routes),
+        middleware=[Entrance(platform.directory, platform.dispatch)],
+        dependencies={"lease": Provide(lease_of), "session": Provide(session_of)},
+        security=[{"bearer": []}],
+        tags=[platform.loaded.product.name],
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        app.state.platform = platform
+        async with running(platform):
+            yield
+
+    return Litestar(
+        route_handlers=[
+            product,
+            *platform_router(platform),
+            health.healthz,
+            health.readyz,
+            Metrics,
+            api_page,
+        ],
+        lifespan=[lifespan],
+        middleware=[
+            PrometheusConfig(app_name="stepwell", prefix="stepwell", group_path=True).middleware
+        ],
+        exception_handlers=HANDLERS,
+        openapi_config=_openapi(),
+        request_max_body_size=None,
+        logging_config=None,
+    )
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the served OpenAPI document, for the reference pages."""
+    return create_litestar(Platform(_NOWHERE)).openapi_schema.to_schema()
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title=TITLE,
+        version=VERSION,
+        path="/",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(
+            security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}
+        ),
+        use_handler_docstrings=True,
+    )
