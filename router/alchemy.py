@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
-from uuid import uuid4
 
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import (
@@ -82,6 +81,12 @@ class _GateConnection(AsyncAdapt_asyncpg_connection):
         begun = await self.begin() if self.begin is not None else _Attaching()
         self._transaction = cast("_AsyncpgTransaction", begun)
 
+    def set_isolation_level(self, level: str) -> None:
+        """Refuse: SQLAlchemy would take back what the lease has done, and keep it for the next."""
+        raise NotImplementedError(
+            f"the lease decides about the isolation level: ask for {level} where it is opened"
+        )
+
 
 class GateDialect(PGDialect_asyncpg):
     """asyncpg's dialect over connections that the router's pools opened."""
@@ -123,7 +128,7 @@ class AlchemySide:
             self._engine.sync_engine.dialect.dbapi,
             self._raw,
             prepared_statement_cache_size=self._statements_max,
-            prepared_statement_name_func=None if self._statements_max else _unique_name,
+            prepared_statement_name_func=None if self._statements_max else _no_name,
         )
 
 
@@ -143,6 +148,8 @@ def _adapter(connection: AsyncConnection) -> _GateConnection:
     return adapter
 
 
-def _unique_name() -> str:
-    """Draw a statement name: PgBouncer before 1.21 gives each transaction another server."""
-    return f"stepwell_{uuid4().hex}"
+def _no_name() -> str:
+    """Give no statement a name: behind a pooler, a named one would stay on whichever server had
+    the transaction, out of reach and never freed.
+    """
+    return ""

@@ -22,7 +22,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """One database of one server, and who enters it. Never a URL: a URL can smuggle a second host.
 
     ``tls`` is ``disable`` or ``verify-full``: with anything between them asyncpg hands the
-    password to whoever answers.
+    password to whoever answers. ``keeps_statements`` is false for a pooler that gives each
+    transaction another server connection, which knows nothing of statements prepared before.
     """
 
     host: str
@@ -32,6 +33,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     tls: str = "verify-full"
     tls_root: str | None = None
+    keeps_statements: bool = True
 
     def __repr__(self) -> str:
         return f"<{self.user}@{self.host}:{self.port}/{self.database}>"

@@ -80,6 +80,7 @@ class Fleet:
             database=placement.database,
             user=placement.login,
             password=self.password(placement.cluster, placement.login),
+            keeps_statements=known.cluster.pooler is None or known.cluster.pooler_statements,
         )
 
     def admin_address(self, cluster: str, database: str) -> Address:

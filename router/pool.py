@@ -11,9 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-import asyncpg
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
 from router.alchemy import adopt_transaction, begin_with
 from router.connect import connect
@@ -88,9 +86,15 @@ class Pool:
         self._idle: list[Link] = []
         self._waiters: deque[asyncio.Future[Link | None]] = deque()
         self._recoveries: set[asyncio.Task[None]] = set()
+        self._is_retired = False
         self.open_count = 0
         self.used_s = time.monotonic()
         budget.pools.append(self)
+
+    @property
+    def statements_max(self) -> int:
+        """How many prepared statements a connection remembers; none where they'd be lost."""
+        return self.limits.statements_max if self.address.keeps_statements else 0
 
     @property
     def idle_count(self) -> int:
@@ -123,7 +127,7 @@ class Pool:
             return
         if self.hand_over(link):
             return
-        if self._budget.starving:
+        if self._budget.starving or self._is_retired:
             self._close(link)
             return
         link.used_s = time.monotonic()
@@ -144,21 +148,24 @@ class Pool:
         """Close the connection that has been idle for the longest time."""
         self._close(self._idle.pop(0))
 
-    async def close(self) -> None:
-        """Close every idle connection and wait for those that are coming clean."""
+    def retire(self) -> None:
+        """Close every idle connection, and each other one as soon as it comes back."""
+        self._is_retired = True
         if self in self._budget.pools:
             self._budget.pools.remove(self)
         while self._idle:
             self.close_oldest()
+
+    async def close(self) -> None:
+        """Retire, and wait for the connections that are coming clean."""
+        self.retire()
         if self._recoveries:
             await asyncio.wait(self._recoveries, timeout=_RECOVERY_S_MAX)
 
     async def _open(self) -> Link:
         self.open_count += 1
         try:
-            raw = await connect(
-                self.address, purpose="router", statements_max=self.limits.statements_max
-            )
+            raw = await connect(self.address, purpose="router", statements_max=self.statements_max)
         except BaseException:
             self._forget()
             raise
@@ -170,18 +177,31 @@ class Pool:
         waiter: asyncio.Future[Link | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
-            link = await asyncio.wait_for(waiter, self.limits.wait_s_max)
+            # Not wait_for: Python 3.11's swallows a cancellation that meets the hand-over.
+            async with asyncio.timeout(self.limits.wait_s_max):
+                link = await waiter
         except TimeoutError as error:
+            self._leave_line(waiter)
             raise Overloaded(
                 f"no connection to {self.address!r} became free in {self.limits.wait_s_max:g} s"
             ) from error
         except asyncio.CancelledError:
-            # The link may have been handed over in the same turn of the loop as the cancellation.
-            if waiter.done() and not waiter.cancelled() and (handed := waiter.result()):
-                self.release(handed)
+            self._leave_line(waiter)
             raise
         # None: a connection was closed, so there is room to open another one.
         return link or await self.acquire()
+
+    def _leave_line(self, waiter: asyncio.Future[Link | None]) -> None:
+        """Pass on what was handed over in the same turn of the loop as the end of the wait."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        if not waiter.done() or waiter.cancelled():
+            return
+        handed = waiter.result()
+        if handed is not None:
+            self.release(handed)
+        else:
+            self._offer_room()
 
     async def _recover(self, link: Link, session: AsyncSession | None) -> None:
         try:
@@ -191,18 +211,13 @@ class Pool:
                 if link.alchemy is not None and link.alchemy.get_transaction() is not None:
                     # A commit that failed leaves SQLAlchemy's transaction to be rolled back.
                     await link.alchemy.rollback()
-                if link.raw.is_in_transaction():
-                    await link.raw.execute("ROLLBACK")
+                # Always: after a cancelled message the client doesn't know yet what the server
+                # made of it. Outside of a transaction this is a warning that nobody reads.
+                await link.raw.execute("ROLLBACK")
             if link.alchemy is not None and not link.alchemy.invalidated:
                 begin_with(link.alchemy, None)
                 adopt_transaction(link.alchemy, None)
-        except (
-            OSError,
-            TimeoutError,
-            SQLAlchemyError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-        ):
+        except Exception:  # noqa: BLE001 - whatever it was, the connection can't be trusted, and must be counted out
             link.raw.terminate()
         except asyncio.CancelledError:
             link.raw.terminate()
@@ -225,6 +240,10 @@ class Pool:
     def _forget(self) -> None:
         self.open_count -= 1
         self._budget.open_count -= 1
+        self._offer_room()
+
+    def _offer_room(self) -> None:
+        """Tell somebody who waits that one more connection may be opened."""
         if self.hand_over(None):
             return
         while self._budget.starving:

@@ -38,10 +38,8 @@ class Sources:
         source = self._sources.get(key)
         if source is None:
             self._evict()
-            source = Source(
-                pool=Pool(address(), limits, self.budget),
-                side=AlchemySide(statements_max=limits.statements_max),
-            )
+            pool = Pool(address(), limits, self.budget)
+            source = Source(pool=pool, side=AlchemySide(statements_max=pool.statements_max))
             self._sources[key] = source
         return source
 
@@ -78,7 +76,4 @@ class Sources:
         ]
         if unused:
             oldest = min(unused, key=lambda key: self._sources[key].pool.used_s)
-            source = self._sources.pop(oldest)
-            while source.pool.idle_count:
-                source.pool.close_oldest()
-            self.budget.pools.remove(source.pool)
+            self._sources.pop(oldest).pool.retire()

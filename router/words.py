@@ -111,7 +111,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """A PostgreSQL server that holds tenants. ``capacity`` counts tenants.
 
     ``pooler`` is the address of a PgBouncer in transaction mode that serves the cluster's logins;
-    the platform's own work always goes to the server itself.
+    the platform's own work always goes to the server itself. ``pooler_statements`` says that it
+    carries prepared statements over (PgBouncer 1.21 with ``max_prepared_statements``).
     """
 
     name: str
@@ -123,6 +124,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     shared_database: str
     maintenance_database: str = "postgres"
     pooler: tuple[str, int] | None = None
+    pooler_statements: bool = False
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
