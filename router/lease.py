@@ -60,8 +60,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def opening(self) -> str:
         """Spell the one message that begins the transaction, signed for this moment.
 
-        RESET ALL comes first: a setting that an injected statement left on the connection must
-        not reach the tenant that gets it next.
+        What an injected statement left on the connection must not reach the tenant that gets it
+        next: RESET ALL ends settings, and not the role; the modes of a transaction would come from
+        settings too, so each is named.
         """
         capability = sign(
             self.tenant_id,
@@ -70,9 +71,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             key=self.key,
             now_ms=time.time_ns() // 1_000_000,
         )
-        read_only = " READ ONLY" if self.mode is Mode.READ else ""
+        access = "READ ONLY" if self.mode is Mode.READ else "READ WRITE"
         return (
-            f"BEGIN ISOLATION LEVEL {self.consistency.value}{read_only};RESET ALL;"
+            f"BEGIN ISOLATION LEVEL {self.consistency.value},{access},NOT DEFERRABLE;"
+            "RESET ALL;RESET ROLE;CLOSE ALL;"
             f"SELECT pg_advisory_unlock_all(),"
             f"set_config('search_path','{quote(self.placement.schema)},reference',true),"
             f"set_config('statement_timeout','{self.timeouts.statement_ms}',true),"
@@ -93,13 +95,14 @@ class Moved(Exception):
 class Lease:
     """One open transaction of one tenant. Made by ``open_lease``; ended by commit or rollback."""
 
-    __slots__ = ("_entry", "_link", "_session", "_source", "is_open")
+    __slots__ = ("_entry", "_has_ended", "_link", "_session", "_source", "is_open")
 
     def __init__(self, entry: Entry, link: Link, source: Source) -> None:
         self._entry = entry
         self._link = link
         self._source = source
         self._session: AsyncSession | None = None
+        self._has_ended = False
         self.is_open = True
 
     @property
@@ -114,6 +117,7 @@ class Lease:
 
     async def session(self) -> AsyncSession:
         """Return the transaction as an AsyncSession, the same one at each call."""
+        self._check()
         if self._session is None:
             connection = await self._source.side.attach(self._link)
             alchemy.begin_with(connection, self._begin_again)
@@ -121,6 +125,8 @@ class Lease:
             self._session = AsyncSession(
                 bind=connection,
                 expire_on_commit=False,
+                # Whoever keeps the session beyond its lease gets an error, not the next tenant.
+                close_resets_only=False,
                 # Qualified names keep their plans when the connection changes schema.
                 execution_options={"schema_translate_map": {None: self._entry.placement.schema}}
                 if self._entry.placement.tier is not Tier.ROWS
@@ -150,33 +156,57 @@ class Lease:
     ) -> AsyncIterator[asyncpg.Record]:
         """Run one statement and yield its rows, a bounded number of them in memory."""
         text, values = await self._ready(statement, values)
-        async for record in self._link.raw.cursor(text, *values, prefetch=_FETCH_ROWS):
+        raw = self._link.raw
+        if self._source.pool.statements_max:
+            cursor = raw.cursor(text, *values, prefetch=_FETCH_ROWS)
+        else:
+            # Without a name: a named statement would stay on the pooler's server.
+            cursor = (await raw.prepare(text, name="")).cursor(*values, prefetch=_FETCH_ROWS)
+        async for record in cursor:
             yield record
 
     async def commit(self) -> None:
         """Make the transaction durable and give the connection back."""
+        self._check()
         try:
-            if self._session is not None:
-                # Flushes, and ends the transaction if the session ever used it.
-                await self._session.commit()
-                self._detach()
-            if self.is_open:
-                await self._commit()
+            await self._finish()
         except BaseException:
             self._give_up()
             raise
+        self._has_ended = True
         self._source.pool.release(self._link)
 
     async def rollback(self) -> None:
         """Take the transaction back. Nobody waits: the connection comes clean behind the answer."""
         self._give_up()
 
+    async def _finish(self) -> None:
+        if self._session is not None:
+            # Flushes, and ends the transaction if the session ever used it.
+            await self._session.commit()
+            self._detach(self._session)
+        if self.is_open:
+            await self._commit()
+        if self._link.raw.is_in_transaction():
+            raise Conflict("the request couldn't enter its tenant again and went on regardless")
+
     def _give_up(self) -> None:
+        if self._has_ended:
+            return
+        self._has_ended = True
         self.is_open = False
         self._source.pool.recover(self._link, self._session)
 
+    def _check(self) -> None:
+        if self._has_ended:
+            raise RuntimeError(
+                f"the lease of tenant {self._entry.tenant_id} has ended; its connection may serve"
+                " another tenant by now"
+            )
+
     async def _begin_again(self) -> alchemy.Transaction:
         """Enter once more, after the product itself ended the transaction in mid-request."""
+        self._check()
         try:
             await self._link.raw.execute(self._entry.opening())
         except asyncpg.PostgresError as error:
@@ -192,6 +222,7 @@ class Lease:
     async def _ready(
         self, statement: Statement | str, values: tuple[object, ...]
     ) -> tuple[str, tuple[object, ...]]:
+        self._check()
         if not self.is_open:
             transaction = await self._begin_again()
             if self._link.alchemy is not None:
@@ -214,7 +245,9 @@ class Lease:
     def _transaction(self) -> alchemy.Transaction:
         return _Ends(self._commit, self._rollback)
 
-    def _detach(self) -> None:
+    def _detach(self, session: AsyncSession) -> None:
+        # Nothing is left to be said to the server, so this needs no await.
+        session.sync_session.close()
         if self._link.alchemy is not None:
             alchemy.begin_with(self._link.alchemy, None)
             alchemy.adopt_transaction(self._link.alchemy, None)
