@@ -2,6 +2,26 @@
 -- Run by the cluster's administrator as one transaction in each database that holds tenants.
 -- Everything belongs to stepwell_gate; the router's logins may call the functions and see nothing.
 
+-- What reaches beyond the transaction that calls it is not for tenants: locks and large objects
+-- that stay on a shared connection, the end of other sessions, the statements that others run or
+-- prepared, the keys of the locks that they hold. Where the administrator isn't a superuser these
+-- are warnings: docs/explanation/what-isolation-does-not-cover.md says what is visible then.
+REVOKE EXECUTE ON FUNCTION
+    pg_advisory_lock(bigint), pg_advisory_lock(integer, integer),
+    pg_advisory_lock_shared(bigint), pg_advisory_lock_shared(integer, integer),
+    pg_try_advisory_lock(bigint), pg_try_advisory_lock(integer, integer),
+    pg_try_advisory_lock_shared(bigint), pg_try_advisory_lock_shared(integer, integer),
+    lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea),
+    pg_terminate_backend(integer, bigint), pg_cancel_backend(integer),
+    pg_stat_get_activity(integer), pg_stat_get_backend_activity(integer),
+    pg_prepared_statement(), pg_lock_status()
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint), pg_cancel_backend(integer)
+    TO pg_signal_backend;
+GRANT EXECUTE ON FUNCTION
+    pg_stat_get_activity(integer), pg_stat_get_backend_activity(integer), pg_lock_status()
+    TO pg_monitor;
+
 CREATE SCHEMA gate AUTHORIZATION stepwell_gate;
 SET LOCAL ROLE stepwell_gate;
 SET LOCAL search_path = pg_catalog, pg_temp;
