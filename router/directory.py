@@ -7,6 +7,7 @@ while the catalog is silent, and guesses nothing of what it doesn't know.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import structlog
 
 from router.catalog import clusters, gate_keys, plans, tenants
 from router.catalog.news import DIRECTORY_CHANNEL, follow
+from router.credentials import Credentials
 from router.errors import CatalogUnreachable, Misconfigured, PlatformError
 from router.memory import Changes, Memory
 from router.names import is_slug
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _PAGE_ITEMS: Final = 500
 _ASKED_AGAIN_MAX: Final = 5
 _REPEAT_S: Final = 0.5
+_NOTE_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,7 @@ class DirectoryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     whole: bool = True
     entries_max: int = 20_000
+    credentials_max: int = 20_000
     time_limit_s: float = 300.0
     questions: QuestionLimits = QuestionLimits()
 
@@ -56,7 +60,7 @@ class News(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """Tenants, clusters, plans and gate keys in memory, kept true by news from the catalog.
+    """Tenants, credentials, clusters, plans and gate keys, kept true by the catalog's news.
 
     ``by_…`` answers from memory in well under a microsecond; ``resolve_…`` asks the catalog for
     what isn't there and raises CatalogUnreachable when nobody can say.
@@ -71,6 +75,11 @@ class Directory:
         self._memory = Memory(entries_max=None if self._limits.whole else self._limits.entries_max)
         self._changes = Changes()
         self._questions = Questions(self._ask_tenant, self._limits.questions)
+        self.credentials = Credentials(
+            catalog,
+            entries_max=self._limits.credentials_max,
+            questions=self._limits.questions,
+        )
         self._changed: set[TenantId] = set()
         self._is_fleet_changed = False
         self._wake = asyncio.Event()
@@ -174,6 +183,7 @@ class Directory:
             loop.create_task(follow(self._catalog, DIRECTORY_CHANNEL, self)),
             loop.create_task(self._keep_fresh()),
             loop.create_task(self._keep_time()),
+            loop.create_task(self._keep_notes()),
         ]
         await self._tried.wait()
         if isinstance(self._problem, Misconfigured):
@@ -187,6 +197,7 @@ class Directory:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         await self._questions.close()
+        await self.credentials.close()
         self.is_live = False
 
     def heard(self, payload: str) -> None:
@@ -224,8 +235,10 @@ class Directory:
                 self._memory.forget_domain(news.id)
             case "cluster" | "plan" | "gate_key":
                 self._is_fleet_changed = True
+            case "account" | "session" | "api_key" | "role":
+                self.credentials.heard(news.kind, news.id)
             case _:
-                return
+                _log.warning("news_not_understood", kind=news.kind)
         self._wake.set()
 
     # ── Reading ─────────────────────────────────────────────────────────────────────────────────
@@ -267,6 +280,12 @@ class Directory:
             except PlatformError as error:
                 _log.warning("catalog_not_read", reason=error.detail)
 
+    async def _keep_notes(self) -> None:
+        while True:
+            await asyncio.sleep(_NOTE_S)
+            with contextlib.suppress(PlatformError):
+                await self.credentials.note_used()
+
     async def _read_changed(self) -> None:
         async with self._reading:
             if self._is_fleet_changed:
@@ -283,6 +302,7 @@ class Directory:
     async def _read_all(self) -> None:
         async with self._reading:
             await self._read_fleet()
+            await self.credentials.read_all()
             self._questions.forget_all_unknown()
             if self._limits.whole:
                 await self._read_whole()

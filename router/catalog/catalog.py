@@ -10,7 +10,13 @@ import asyncpg
 import msgspec
 
 from router.connect import connect
-from router.errors import CatalogUnreachable, Conflict, DatabaseUnreachable, Misconfigured
+from router.errors import (
+    CatalogUnreachable,
+    Conflict,
+    DatabaseUnreachable,
+    Misconfigured,
+    Unprocessable,
+)
 from router.pool import Budget, Pool, PoolLimits
 
 if TYPE_CHECKING:
@@ -34,12 +40,20 @@ _SILENCE = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    # Another process migrated the catalog under a statement that this one had prepared.
+    asyncpg.InvalidCachedStatementError,
 )
 _OTHER_SHAPE = (
     asyncpg.InvalidSchemaNameError,
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
     asyncpg.UndefinedTableError,
+)
+# NUL in a text, half of a surrogate pair, a number that is too large.
+_NO_VALUE = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.NumericValueOutOfRangeError,
 )
 
 
@@ -83,7 +97,7 @@ class Catalog:
 
         Raises CatalogUnreachable when the catalog is silent, as ``transaction`` does.
         """
-        with unreachable(self.address):
+        with translated(self.address):
             async with asyncio.timeout(work_s_max):
                 link = await self._pool.acquire()
                 try:
@@ -96,6 +110,8 @@ class Catalog:
                     if link.raw.is_closed():
                         # asyncpg's word for a connection that died before this statement.
                         raise ConnectionResetError(str(error)) from error
+                    if isinstance(error, ValueError):
+                        raise Unprocessable(f"a value can't be stored: {error}") from error
                     raise
                 finally:
                     self._take_back(link)
@@ -115,7 +131,7 @@ class Catalog:
 
     async def listen(self) -> Connection:
         """Open a direct connection for LISTEN; the caller ends it with ``terminate``."""
-        with unreachable(self._direct):
+        with translated(self._direct):
             return await connect(self._direct, purpose="listener")
 
     def _take_back(self, link: Link) -> None:
@@ -126,8 +142,8 @@ class Catalog:
 
 
 @contextmanager
-def unreachable(address: Address) -> Generator[None]:
-    """Translate what PostgreSQL's absence looks like into CatalogUnreachable."""
+def translated(address: Address) -> Generator[None]:
+    """Name what PostgreSQL and asyncpg say: the one place that does."""
     try:
         yield
     except _SILENCE as error:
@@ -138,3 +154,5 @@ def unreachable(address: Address) -> Generator[None]:
             f"the catalog at {address!r} is of another version ({error}): "
             "run `stepwell migrate catalog`"
         ) from error
+    except _NO_VALUE as error:
+        raise Unprocessable(f"a value can't be stored: {error}") from error

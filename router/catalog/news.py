@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import asyncpg
 import structlog
 
-from router.catalog.catalog import unreachable
+from router.catalog.catalog import translated
 from router.errors import CatalogUnreachable, PlatformError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def follow(catalog: Catalog, channel: str, listener: Listener) -> None:
         try:
             connection = await catalog.listen()
             try:
-                with unreachable(catalog.address):
+                with translated(catalog.address):
                     lost = await _listen(connection, channel, listener)
                     await listener.connected()
                     retry_s = _RETRY_S_MIN

@@ -1,0 +1,116 @@
+"""Accounts: the people who log in."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import msgspec
+
+from router.catalog import sessions
+from router.catalog.tenants import check_name
+from router.errors import Conflict, NotAuthenticated, NotFound, Unprocessable
+from router.sql import load
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from router.catalog import Catalog
+    from router.catalog.passwords import Passwords
+    from router.connect import Connection
+
+EMAIL_LENGTH_MAX = 254
+_SQL = load("router.catalog", "accounts.sql")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_EMAIL = re.compile(rf"[a-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, without what the person logs in with."""
+
+    id: UUID
+    email: str
+    name: str
+    created_at: datetime
+
+
+async def create(
+    connection: Connection, *, email: str, name: str = "", password_hash: str | None = None
+) -> Account:
+    """Record an account; without a password it can't log in until it is given one."""
+    normal = check_email(email)
+    name = check_name(name) if name.strip() else ""
+    row = await connection.fetchrow(_SQL["create"], uuid4(), normal, name, password_hash)
+    if row is None:
+        raise Conflict(f"there is an account for {normal} already: log in")
+    return _account(row)
+
+
+async def ensure(connection: Connection, *, email: str, name: str = "") -> Account:
+    """Return the account of an e-mail address, made without a password when there is none."""
+    found = await find_by_email(connection, check_email(email))
+    return found or await create(connection, email=email, name=name)
+
+
+async def find_by_id(connection: Connection, account_id: UUID) -> Account | None:
+    """Find an account that may log in."""
+    row = await connection.fetchrow(_SQL["find_by_id"], account_id)
+    return None if row is None else _account(row)
+
+
+async def find_by_email(connection: Connection, email: str) -> Account | None:
+    """Find an account that may log in."""
+    row = await connection.fetchrow(_SQL["find_by_email"], email.strip().lower())
+    return None if row is None else _account(row)
+
+
+async def log_in(catalog: Catalog, passwords: Passwords, *, email: str, password: str) -> Account:
+    """Return whose e-mail address and password these are, or raise NotAuthenticated.
+
+    Whatever is wrong, the answer and the time it takes are the same.
+    """
+    async with catalog.connection() as connection:
+        row = await connection.fetchrow(_SQL["find_to_log_in"], _findable(email))
+    password_hash: str | None = None if row is None else row["password_hash"]
+    fits = await passwords.verify(password_hash, password)
+    if row is None or password_hash is None or not fits:
+        raise NotAuthenticated("the e-mail address or the password is wrong")
+    if passwords.is_outdated(password_hash):
+        renewed = await passwords.hash(password)
+        async with catalog.connection() as connection:
+            await connection.execute(_SQL["renew_hash"], row["id"], password_hash, renewed)
+    return _account(row)
+
+
+async def set_password(connection: Connection, account_id: UUID, password_hash: str) -> None:
+    """Replace the password and end every session that the old one opened; needs a transaction."""
+    if await connection.fetchval(_SQL["set_password"], account_id, password_hash) is None:
+        raise NotFound(f"there is no account {account_id}")
+    await sessions.end_all(connection, account_id)
+
+
+async def set_disabled(connection: Connection, account_id: UUID, *, is_disabled: bool) -> None:
+    """Shut an account out everywhere, or let it in again."""
+    if await connection.fetchval(_SQL["set_disabled"], account_id, is_disabled) is None:
+        raise NotFound(f"there is no account {account_id}")
+
+
+def check_email(email: str) -> str:
+    """Return the e-mail address in the one spelling that is stored."""
+    normal = email.strip().lower()
+    if len(normal) > EMAIL_LENGTH_MAX or _EMAIL.fullmatch(normal) is None:
+        raise Unprocessable(f"{email[:80]!r} is no e-mail address")
+    return normal
+
+
+def _findable(email: str) -> str:
+    try:
+        return check_email(email)
+    except Unprocessable:
+        return ""  # nobody's
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(id=row["id"], email=row["email"], name=row["name"], created_at=row["created_at"])

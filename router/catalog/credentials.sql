@@ -1,0 +1,21 @@
+-- What a caller's token or key allows, in one question: read only when a process meets it first.
+
+-- name: sessions
+SELECT s.token_hash, s.account_id, s.tenant_id, s.expires_at,
+    coalesce((
+        SELECT json_agg(json_build_object(
+            'tenant_id', m.tenant_id, 'role', m.role, 'permissions', r.permissions))
+        FROM catalog.membership AS m
+        LEFT JOIN catalog.custom_role AS r ON r.tenant_id = m.tenant_id AND r.name = m.role
+        WHERE m.account_id = s.account_id
+    ), '[]')::text AS memberships
+FROM catalog.session AS s
+JOIN catalog.account AS a ON a.id = s.account_id
+WHERE s.token_hash = ANY($1::bytea[]) AND s.ended_at IS NULL AND s.expires_at > now()
+    AND a.disabled_at IS NULL
+
+-- name: keys
+SELECT k.id, k.secret_hash, k.tenant_id, k.role, r.permissions
+FROM catalog.api_key AS k
+LEFT JOIN catalog.custom_role AS r ON r.tenant_id = k.tenant_id AND r.name = k.role
+WHERE k.id = ANY($1::text[]) AND k.revoked_at IS NULL

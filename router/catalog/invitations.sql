@@ -1,0 +1,24 @@
+-- name: withdraw_open
+DELETE FROM catalog.invitation WHERE tenant_id = $1 AND email = $2 AND accepted_at IS NULL
+
+-- name: create
+INSERT INTO catalog.invitation (id, tenant_id, email, role, token_hash, expires_at, invited_by)
+VALUES ($1, $2, $3, $4, $5, now() + $6::interval, $7)
+RETURNING id, tenant_id, email, role, expires_at
+
+-- name: find_open
+SELECT id, tenant_id, email, role, expires_at FROM catalog.invitation
+WHERE token_hash = $1 AND accepted_at IS NULL AND expires_at > now()
+
+-- name: list_open
+SELECT id, tenant_id, email, role, expires_at FROM catalog.invitation
+WHERE tenant_id = $1 AND accepted_at IS NULL AND expires_at > now() ORDER BY email
+
+-- name: use
+UPDATE catalog.invitation SET accepted_at = now()
+WHERE token_hash = $1 AND email = $2 AND accepted_at IS NULL AND expires_at > now()
+RETURNING tenant_id, role
+
+-- name: withdraw
+DELETE FROM catalog.invitation WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL
+RETURNING id
