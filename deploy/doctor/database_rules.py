@@ -1,0 +1,185 @@
+"""Rules of one database: who may enter, whether its gate is ours, what else is in it."""
+
+from __future__ import annotations
+
+from deploy.doctor.rule import Rule
+from router.sql import load
+
+_SQL = load("deploy.doctor", "database.sql")
+
+GATE_MISSING = Rule(
+    name="gate-missing",
+    title="Every database that holds tenants has a gate",
+    danger="No tenant can be served from it, and nothing else in it can be judged.",
+    remedy="Prepare the database anew: add the cluster, or provision the tenant again.",
+    grave=True,
+    scope="database",
+)
+GATE_KEY_FOREIGN = Rule(
+    name="gate-key-foreign",
+    title="The gate knows the keys that this platform derives, and no other",
+    danger="Whoever put the key there can sign a capability for any tenant of the database.",
+    remedy="DELETE it from gate.key; after a change of SECRET_KEY, install the new keys first.",
+    grave=True,
+    scope="database",
+)
+HAS_GATE, GATE_KEYS, OTHER_PLACES = _SQL["has_gate"], _SQL["gate_keys"], _SQL["other_places"]
+#: Goes in front of every statement below, and of the tables' rules.
+DATABASE_GIVEN = _SQL["given"]
+
+DATABASE_RULES = (
+    Rule(
+        name="database-connect",
+        title="CONNECT is revoked from PUBLIC",
+        danger="Every login of the cluster can enter the database.",
+        remedy="REVOKE CONNECT ON DATABASE … FROM PUBLIC.",
+        grave=True,
+        scope="database",
+        sql=_SQL["database_connect"],
+    ),
+    Rule(
+        name="database-logins",
+        title="Only logins of tenants who live in a database may enter it",
+        danger="A login of another tenant can look for a hole from inside.",
+        remedy="REVOKE CONNECT ON DATABASE … FROM the login.",
+        grave=True,
+        scope="database",
+        sql=_SQL["database_logins"],
+    ),
+    Rule(
+        name="database-temp",
+        title="Logins may make no temporary tables and no schemas",
+        danger="A temporary table hides the real one from the connection's next tenant.",
+        remedy="REVOKE TEMPORARY, CREATE ON DATABASE … FROM the role.",
+        grave=True,
+        scope="database",
+        sql=_SQL["database_temp"],
+    ),
+    Rule(
+        name="schema-create",
+        title="Logins may create nothing in any schema",
+        danger="A function or a table of one tenant is called or read by another one.",
+        remedy="REVOKE CREATE ON SCHEMA … FROM the role.",
+        grave=True,
+        scope="database",
+        sql=_SQL["schema_create"],
+    ),
+    Rule(
+        name="schema-usage",
+        title="Only its own login may look into a tenant's schema",
+        danger="Another tenant reaches its tables' names, sequences and functions.",
+        remedy="REVOKE USAGE ON SCHEMA … FROM the role.",
+        grave=True,
+        scope="database",
+        sql=_SQL["schema_usage"],
+    ),
+    Rule(
+        name="public-schema",
+        title="Logins have no business in the schema public",
+        danger="Whatever somebody puts there later is open to every tenant.",
+        remedy="REVOKE ALL ON SCHEMA public FROM PUBLIC.",
+        grave=False,
+        scope="database",
+        sql=_SQL["public_schema"],
+    ),
+    Rule(
+        name="stray-relations",
+        title="Logins reach no relation outside of the tenants' schemas",
+        danger="Nothing holds its rows apart: every tenant reads them all.",
+        remedy="REVOKE the right, or move the table into a revision of the product.",
+        grave=True,
+        scope="database",
+        sql=_SQL["stray_relations"],
+    ),
+    Rule(
+        name="reference-grants",
+        title="Reference tables can only be read",
+        danger="One tenant changes what all the others read.",
+        remedy="REVOKE everything but SELECT; the owner is stepwell_owner.",
+        grave=True,
+        scope="database",
+        sql=_SQL["reference_grants"],
+    ),
+    Rule(
+        name="definer-functions",
+        title="Logins can call no SECURITY DEFINER function but the gate's",
+        danger="It runs with its owner's rights, whatever the caller may see.",
+        remedy="Make it SECURITY INVOKER, or REVOKE EXECUTE from PUBLIC.",
+        grave=True,
+        scope="database",
+        sql=_SQL["definer_functions"],
+    ),
+    Rule(
+        name="definer-search-path",
+        title="Every SECURITY DEFINER function pins its search_path, pg_temp last",
+        danger="A caller's own function or type runs in its place, as the owner.",
+        remedy="ALTER FUNCTION … SET search_path = pg_catalog, pg_temp.",
+        grave=True,
+        scope="database",
+        sql=_SQL["definer_search_path"],
+    ),
+    Rule(
+        name="gate-functions",
+        title="The gate's functions are the ones that this version ships",
+        danger="A changed gate may let anybody into any tenant.",
+        remedy="Find out who changed it; then install this version's gate.",
+        grave=True,
+        scope="database",
+        sql=_SQL["gate_functions"],
+    ),
+    Rule(
+        name="gate-execute",
+        title="Logins may call those functions of the gate that are meant for them",
+        danger="The others do the platform's own work.",
+        remedy="REVOKE EXECUTE ON FUNCTION … FROM the role.",
+        grave=True,
+        scope="database",
+        sql=_SQL["gate_execute"],
+    ),
+    Rule(
+        name="gate-secret",
+        title="Only stepwell_gate reads or writes the gate's keys",
+        danger="Whoever reads a key can sign a capability for any tenant of the database.",
+        remedy="REVOKE the right, then rotate the gate's key.",
+        grave=True,
+        scope="database",
+        sql=_SQL["gate_secret"],
+    ),
+    GATE_KEY_FOREIGN,
+    Rule(
+        name="gate-grants",
+        title="Logins have no right on the gate's tables",
+        danger="They tell who lives here; whoever writes them moves in with somebody.",
+        remedy="REVOKE ALL ON the table FROM the role.",
+        grave=True,
+        scope="database",
+        sql=_SQL["gate_grants"],
+    ),
+    Rule(
+        name="home-place",
+        title="Every tenant that lives here has a schema and a login",
+        danger="Its requests fail.",
+        remedy="Provision the tenant again, or restore it from its archive.",
+        grave=False,
+        scope="database",
+        sql=_SQL["home_place"],
+    ),
+    Rule(
+        name="event-triggers",
+        title="No event trigger runs in a database of tenants",
+        danger="It runs inside of every revision, as the platform, and may undo what it grants.",
+        remedy="DROP or disable it, or make sure that you know what it does.",
+        grave=False,
+        scope="database",
+        sql=_SQL["event_triggers"],
+    ),
+    Rule(
+        name="powerful-extensions",
+        title="Logins can use no extension that reaches out of the database",
+        danger="It opens connections or files as the server, past every rule of this list.",
+        remedy="DROP EXTENSION, or REVOKE EXECUTE and USAGE from PUBLIC.",
+        grave=True,
+        scope="database",
+        sql=_SQL["powerful_extensions"],
+    ),
+)
