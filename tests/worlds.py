@@ -89,10 +89,23 @@ async def running_clusters(
 
 
 class World:
-    """The three stores over two clusters, without catalog or gateway."""
+    """The three stores over two clusters, without catalog or gateway.
 
-    def __init__(self, clusters: Clusters, loaded: LoadedProduct, shared_database: str) -> None:
+    Two of them over one ``shared_database`` are two gateways: they share servers and nothing else.
+    """
+
+    def __init__(
+        self,
+        clusters: Clusters,
+        loaded: LoadedProduct,
+        shared_database: str,
+        *,
+        limits: PoolLimits = PoolLimits(),  # noqa: B008 - a frozen value
+        connections_max: int = 64,
+    ) -> None:
+        self.clusters = clusters
         self.loaded = loaded
+        self.limits = limits
         self.shared_database = shared_database
         self.key_id = 1
         self._access = {
@@ -119,6 +132,28 @@ class World:
     def address_of(self, placement: Placement) -> Address:
         """The administrator's address of the database of a placement."""
         return self.fleet.admin_address(placement.cluster, placement.database)
+
+    def through(self, name: str, pooler: tuple[str, int], *, keeps_statements: bool) -> None:
+        """Let leases reach a cluster by another address from their next connection on."""
+        known = self._access[name]
+        self._access[name] = msgspec.structs.replace(
+            known,
+            cluster=msgspec.structs.replace(
+                known.cluster, pooler=pooler, pooler_statements=keeps_statements
+            ),
+        )
+
+    def twin(self, *, limits: PoolLimits | None = None, connections_max: int = 64) -> World:
+        """Make another gateway that knows the same tenants at the places where they are now."""
+        other = World(
+            self.clusters,
+            self.loaded,
+            self.shared_database,
+            limits=limits or self.limits,
+            connections_max=connections_max,
+        )
+        other.directory.tenants.update(self.directory.tenants)
+        return other
 
     async def tenant(self, tier: Tier, isolation: Isolation = Isolation.SHARED) -> Tenant:
         """Provision a new tenant in a tier."""
@@ -225,7 +260,7 @@ async def prepare(made: World) -> None:
 
 
 def _stores(made: World) -> Mapping[Tier, Store]:
-    stored, limits = made.loaded.stored, PoolLimits()
+    stored, limits = made.loaded.stored, made.limits
     return {
         Tier.ROWS: RowsStore(made.fleet, made.sources, stored, limits=limits),
         Tier.SCHEMA: SchemasStore(
