@@ -49,12 +49,6 @@ _OTHER_SHAPE = (
     asyncpg.UndefinedFunctionError,
     asyncpg.UndefinedTableError,
 )
-# NUL in a text, half of a surrogate pair, a number that is too large.
-_NO_VALUE = (
-    asyncpg.CharacterNotInRepertoireError,
-    asyncpg.UntranslatableCharacterError,
-    asyncpg.NumericValueOutOfRangeError,
-)
 
 
 class Page(msgspec.Struct, Generic[_ItemT], frozen=True, kw_only=True):
@@ -103,15 +97,14 @@ class Catalog:
                 try:
                     yield link.raw
                 except asyncio.CancelledError:
-                    # What the server makes of the interrupted statement, nobody waits to hear.
-                    link.raw.terminate()
+                    if not link.raw.is_in_transaction():
+                        # It may be in one by now, as a BEGIN may be what was interrupted.
+                        link.raw.terminate()
                     raise
                 except asyncpg.InterfaceError as error:
                     if link.raw.is_closed():
                         # asyncpg's word for a connection that died before this statement.
                         raise ConnectionResetError(str(error)) from error
-                    if isinstance(error, ValueError):
-                        raise Unprocessable(f"a value can't be stored: {error}") from error
                     raise
                 finally:
                     self._take_back(link)
@@ -154,5 +147,6 @@ def translated(address: Address) -> Generator[None]:
             f"the catalog at {address!r} is of another version ({error}): "
             "run `stepwell migrate catalog`"
         ) from error
-    except _NO_VALUE as error:
+    except asyncpg.DataError as error:
+        # NUL in a text, half of a surrogate pair, a number that is too large.
         raise Unprocessable(f"a value can't be stored: {error}") from error

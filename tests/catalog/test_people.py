@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from router.catalog import Catalog, accounts, invitations, keys, members, roles, sessions
 from router.catalog.accounts import Account
+from router.catalog.members import Membership
 from router.catalog.passwords import PasswordLimits, Passwords
 from router.catalog.roles import SHIPPED, Permission
 from router.errors import (
@@ -43,8 +44,8 @@ async def known(catalog: Catalog, passwords: Passwords) -> Account:
 
 
 @pytest.fixture
-async def tenant(catalog: Catalog) -> AsyncIterator[Tenant]:
-    yield await add_tenant(catalog, f"t-{uuid4().hex[:12]}")
+async def tenant(catalog: Catalog) -> Tenant:
+    return await add_tenant(catalog, f"t-{uuid4().hex[:12]}")
 
 
 async def test_one_address_has_one_account_whatever_its_capitals(
@@ -168,6 +169,14 @@ async def test_a_new_password_ends_every_session(catalog: Catalog, passwords: Pa
     await accounts.log_in(catalog, passwords, email=made.email, password=PASSWORD)
 
 
+async def leave(catalog: Catalog, owner: Membership, *, is_removed: bool) -> None:
+    async with catalog.transaction() as connection:
+        if is_removed:
+            await members.remove(connection, owner.tenant_id, owner.id)
+        else:
+            await members.set_role(connection, owner.tenant_id, owner.id, role="viewer")
+
+
 async def test_two_owners_who_demote_each_other_leave_one(catalog: Catalog, tenant: Tenant) -> None:
     for round_number in range(10):
         async with catalog.transaction() as connection:
@@ -184,16 +193,9 @@ async def test_two_owners_who_demote_each_other_leave_one(catalog: Catalog, tena
                 if old.id not in {owner.id for owner in owners}:
                     await members.remove(connection, tenant.id, old.id)
 
-        async def leave(number: int, *, is_removed: bool) -> None:
-            async with catalog.transaction() as connection:
-                if is_removed:
-                    await members.remove(connection, tenant.id, owners[number].id)
-                else:
-                    await members.set_role(connection, tenant.id, owners[number].id, role="viewer")
-
         outcomes = await asyncio.gather(
-            leave(0, is_removed=round_number % 2 == 0),
-            leave(1, is_removed=False),
+            leave(catalog, owners[0], is_removed=round_number % 2 == 0),
+            leave(catalog, owners[1], is_removed=False),
             return_exceptions=True,
         )
         assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 1
