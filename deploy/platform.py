@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from dedicated_tier import DatabaseStore
+from deploy.house import check_packages
 from migrations.product.render import blueprint_of
 from pool_tier.rows import RowsStore
 from pool_tier.schemas import SchemasStore
@@ -33,6 +34,7 @@ class Platform:
     """The parts of a gateway or a worker, made from its settings; nothing is connected yet."""
 
     def __init__(self, settings: Settings) -> None:
+        check_packages()
         secret_keys = [key.strip().encode() for key in settings.secret_key.split(",")]
         self.settings = settings
         self.loaded = load(settings.product)

@@ -131,6 +131,7 @@ async def stored_rows(
         )
         await connection.execute(
             "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL ROLE stepwell_owner;"
+            f"SET LOCAL search_path = {quote(placement.schema)}, reference;"
             f"{_CANONICAL}; SELECT gate.enter('{capability}')"
         )
         try:

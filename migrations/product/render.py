@@ -87,7 +87,7 @@ def render(loaded: LoadedProduct) -> RenderedProduct:
             f"the product {loaded.product.name!r} can't be stored safely:\n  - "
             + "\n  - ".join(reasons)
         )
-    return RenderedProduct(revisions=revisions, reference_sql=_reference_sql(loaded))
+    return RenderedProduct(revisions=revisions, reference_sql=reference_sql(loaded))
 
 
 def _upgrade_sql(upgrade: Callable[[], None]) -> str:
@@ -101,7 +101,8 @@ def _upgrade_sql(upgrade: Callable[[], None]) -> str:
     return written.getvalue()
 
 
-def _reference_sql(loaded: LoadedProduct) -> str:
+def reference_sql(loaded: LoadedProduct) -> str:
+    """Render what makes the reference tables that a database lacks."""
     spelling = dialect()
     statements: list[str] = []
     for table in loaded.stored.reference_tables:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.operations.ops import CreateForeignKeyOp, CreateTableOp
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL
+from sqlalchemy import URL, ForeignKeyConstraint
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -19,6 +20,7 @@ from router.errors import ProductRefused, Unprocessable
 from router.names import quote, random_name
 
 if TYPE_CHECKING:
+    from alembic.operations.ops import UpgradeOps
     from sqlalchemy import Connection as SyncConnection
 
     from router.connect import Address
@@ -76,7 +78,7 @@ async def _difference(loaded: LoadedProduct, scratch: Address) -> Difference | N
         poolclass=NullPool,
         connect_args={
             "ssl": tls(scratch),
-            "server_settings": {"search_path": f"{schema}, reference"},
+            "server_settings": {"search_path": schema},
         },
     )
     try:
@@ -112,6 +114,7 @@ def _compare(connection: SyncConnection, loaded: LoadedProduct) -> Difference | 
     assert script.downgrade_ops is not None
     if script.upgrade_ops.is_empty():
         return None
+    _break_cycles(script.upgrade_ops)
     upgrade, downgrade = (
         render_python_code(operations, migration_context=migration)
         for operations in (script.upgrade_ops, script.downgrade_ops)
@@ -120,4 +123,40 @@ def _compare(connection: SyncConnection, loaded: LoadedProduct) -> Difference | 
         upgrade=upgrade,
         downgrade=downgrade,
         imports="from sqlalchemy.dialects import postgresql\n" if "postgresql." in upgrade else "",
+    )
+
+
+def _break_cycles(operations: UpgradeOps) -> None:
+    """Add the foreign keys of tables that refer to each other after the tables.
+
+    Alembic writes a key with ``use_alter`` into CREATE TABLE, and SQLAlchemy leaves it out there.
+    """
+    later: list[CreateForeignKeyOp] = []
+    for operation in operations.ops:
+        if isinstance(operation, CreateTableOp):
+            later += [
+                _added_later(operation.table_name, each)
+                for each in operation.columns
+                if isinstance(each, ForeignKeyConstraint) and each.use_alter
+            ]
+            operation.columns = [
+                each
+                for each in operation.columns
+                if not (isinstance(each, ForeignKeyConstraint) and each.use_alter)
+            ]
+    operations.ops.extend(later)
+
+
+def _added_later(table: str, constraint: ForeignKeyConstraint) -> CreateForeignKeyOp:
+    targets = [element.target_fullname for element in constraint.elements]
+    return CreateForeignKeyOp(
+        str(constraint.name) if constraint.name else None,
+        table,
+        targets[0].rpartition(".")[0],
+        [str(name) for name in constraint.column_keys],
+        [target.rpartition(".")[2] for target in targets],
+        ondelete=constraint.ondelete,
+        onupdate=constraint.onupdate,
+        deferrable=constraint.deferrable,
+        initially=constraint.initially,
     )

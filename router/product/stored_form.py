@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    literal_column,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import visitors
@@ -155,9 +156,7 @@ def _derive_foreign_key(constraint: ForeignKeyConstraint) -> ForeignKeyConstrain
 
 def _derive_index(index: Index, table: Table, derived: Table) -> None:
     method = index.dialect_kwargs.get("postgresql_using") or "btree"
-    columns: list[ColumnElement[object]] = [
-        _moved(each, table, derived) for each in index.expressions if not isinstance(each, str)
-    ]
+    columns: list[ColumnElement[Any]] = [_moved(each, table, derived) for each in index.expressions]
     if method == "btree":
         columns.insert(0, derived.c[TENANT_COLUMN])
     options = _given(index)
@@ -167,10 +166,12 @@ def _derive_index(index: Index, table: Table, derived: Table) -> None:
 
 
 def _moved(
-    expression: ColumnElement[object], table: Table, derived: Table
-) -> ColumnElement[object]:
+    expression: ColumnElement[Any] | str, table: Table, derived: Table
+) -> ColumnElement[Any]:
     """Rewrite an expression over the product's columns into one over the stored ones."""
-    return visitors.replacement_traverse(
+    if isinstance(expression, str):
+        return literal_column(expression)
+    rewritten: ColumnElement[Any] = visitors.replacement_traverse(
         expression,
         {},
         lambda element, **_: (
@@ -179,6 +180,7 @@ def _moved(
             else None
         ),
     )
+    return rewritten
 
 
 def _given(item: UniqueConstraint | Index) -> dict[str, Any]:
