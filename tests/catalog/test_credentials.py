@@ -10,11 +10,15 @@ import pytest
 
 from router.catalog import Catalog, accounts, keys, members, roles, sessions
 from router.catalog.roles import Permission
-from router.directory import DirectoryLimits
+from router.directory import Directory, DirectoryLimits
 from router.errors import CatalogUnreachable
 from router.words import Tenant
 from tests.catalog.test_directory import directory, until
 from tests.catalog.worlds import add_cluster, add_tenant, catalog_on, server
+
+
+async def until_refused(known: Directory, token: str) -> None:
+    await until(lambda: known.credentials.by_token(token) is None)
 
 
 async def open_one(
@@ -61,7 +65,7 @@ async def test_a_revoked_key_is_refused_within_a_second(catalog: Catalog, tenant
         async with catalog.transaction() as connection:
             await keys.revoke(connection, tenant.id, issued.key.id)
         for one in (known, another):
-            await until(lambda one=one: one.credentials.by_token(issued.secret) is None)  # type: ignore[misc]
+            await until_refused(one, issued.secret)
             assert await one.credentials.resolve(issued.secret) is None
 
 
@@ -80,7 +84,7 @@ async def test_whatever_ends_a_session_ends_it_within_a_second(
                         await sessions.end_all(connection, account_id)
                     case _:
                         await accounts.set_disabled(connection, account_id, is_disabled=True)
-            await until(lambda token=token: known.credentials.by_token(token) is None)  # type: ignore[misc]
+            await until_refused(known, token)
             assert await known.credentials.resolve(token) is None
 
 

@@ -42,6 +42,10 @@ async def until(holds: Callable[[], bool], *, limit_s: float = 1.0) -> None:
         await asyncio.sleep(0.01)
 
 
+async def until_named(known: Directory, tenant_id: UUID, name: str) -> None:
+    await until(lambda: _get(known, tenant_id).name == name)
+
+
 async def test_the_whole_catalog_is_known_at_start(catalog: Catalog) -> None:
     made = await add_tenant(catalog, "known")
     async with catalog.transaction() as connection:
@@ -278,7 +282,7 @@ async def test_a_change_during_a_question_is_not_missed(catalog: Catalog) -> Non
             async with catalog.transaction() as connection:
                 await tenants.set_name(connection, made.id, f"Name {number}")
             await question
-            await until(lambda wanted=f"Name {number}": _get(known, made.id).name == wanted)  # type: ignore[misc]
+            await until_named(known, made.id, f"Name {number}")
 
 
 async def test_another_secret_key_is_named_at_start(catalog: Catalog) -> None:
