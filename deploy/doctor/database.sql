@@ -66,8 +66,11 @@ WITH RECURSIVE asked AS (
     JOIN pg_policy AS p ON p.polrelid = t.oid
     CROSS JOIN (SELECT '(tenant_id = ( SELECT gate.tenant() AS tenant))' AS spelled) AS exact
 ), definer AS (
-    SELECT p.oid, n.oid AS schema_oid, n.nspname, p.proconfig, p.oid::regprocedure::text AS object
-    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    SELECT p.oid, n.oid AS schema_oid, n.nspname, p.proconfig, p.oid::regprocedure::text AS object,
+        g.lanname
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    JOIN pg_language AS g ON g.oid = p.prolang
     WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 ), database AS (
     SELECT d.datname, d.datdba, a.grantee, a.privilege_type
@@ -166,7 +169,7 @@ GROUP BY d.object
 -- name: definer_search_path
 SELECT d.object, coalesce(array_to_string(d.proconfig, ' '), 'no search_path') AS detail
 FROM definer AS d
-WHERE NOT EXISTS (SELECT FROM unnest(d.proconfig) AS setting
+WHERE d.lanname NOT IN ('c', 'internal') AND NOT EXISTS (SELECT FROM unnest(d.proconfig) AS setting
     WHERE setting ~ '^search_path=.*\mpg_temp"?$')
 
 -- name: gate_functions
