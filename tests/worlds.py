@@ -55,10 +55,12 @@ if TYPE_CHECKING:
     from router.store import Store
 
 ROOT = Path(__file__).parents[1]
-SECRET_KEY = b"a secret key for tests, 32 bytes or more"
+SECRET_KEY = b"a secret key for tests of 32 bytes or more"
 STORE_PRODUCT = "examples.store.product:product"
 #: No test pulls the plug of the machine, and a killed process loses nothing without fsync.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+DURABLE = {"fsync": "off", "full_page_writes": "off"}
+#: Loses the last commits with the server: for tests that end none.
+FAST = {**DURABLE, "synchronous_commit": "off"}
 
 
 class Clusters(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +72,10 @@ class Clusters(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.asynccontextmanager
 async def running_clusters(
-    folder: Path, *, binaries: PostgresBinaries | None = None
+    folder: Path,
+    *,
+    binaries: PostgresBinaries | None = None,
+    settings: Mapping[str, str] = FAST,
 ) -> AsyncGenerator[Clusters]:
     """Run two clusters under a supervisor in this process."""
     async with supervise(folder, say=lambda _: None) as supervisor:
@@ -80,7 +85,7 @@ async def running_clusters(
                 name,
                 binaries=binaries or find_postgres(),
                 account=find_account(),
-                settings=FAST,
+                settings=settings,
             )
             for name in ("shared-1", "dedicated-1")
         ]
