@@ -19,7 +19,7 @@ from tests.stack.worlds import until
 from tests.worlds import world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
     from router.lease import Lease
     from router.pool import Pool
@@ -39,7 +39,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
     proxies: Mapping[str, Proxy]
 
     @contextlib.contextmanager
-    def costs(self, tier: Tier, round_trips: int) -> Iterator[None]:
+    def costs(self, tier: Tier, round_trips: int) -> Generator[None]:
         """Hold that what happens inside takes exactly so many round trips."""
         proxy = self.proxies[CLUSTER[tier]]
         before = proxy.round_trips
