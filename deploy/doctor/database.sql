@@ -234,6 +234,19 @@ LEFT JOIN pg_namespace AS n ON n.nspname = h.schema_name
 LEFT JOIN pg_roles AS r ON r.rolname = h.login
 WHERE h.state IN ('receiving', 'active') AND (n.oid IS NULL OR r.oid IS NULL)
 
+-- name: session_functions
+SELECT p.oid::regprocedure::text AS object, 'EXECUTE to ' || r.rolname AS detail
+FROM pg_proc AS p
+CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+JOIN router_role AS r ON r.oid = a.grantee
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname IN (
+    'pg_advisory_lock', 'pg_advisory_lock_shared',
+    'pg_try_advisory_lock', 'pg_try_advisory_lock_shared',
+    'lo_creat', 'lo_create', 'lo_from_bytea',
+    'pg_terminate_backend', 'pg_cancel_backend',
+    'pg_stat_get_activity', 'pg_stat_get_backend_activity',
+    'pg_prepared_statement', 'pg_lock_status')
+
 -- name: event_triggers
 SELECT e.evtname AS object, 'calls ' || e.evtfoid::regprocedure::text AS detail
 FROM pg_event_trigger AS e

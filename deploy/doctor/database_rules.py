@@ -165,6 +165,15 @@ DATABASE_RULES = (
         sql=_SQL["home_place"],
     ),
     Rule(
+        name="session-functions",
+        title="Logins can't call what reaches beyond their own transaction",
+        danger="A tenant holds locks, ends other sessions, or reads the statements that they run.",
+        remedy="REVOKE EXECUTE ON FUNCTION … FROM PUBLIC, as a superuser.",
+        grave=False,
+        scope="database",
+        sql=_SQL["session_functions"],
+    ),
+    Rule(
         name="event-triggers",
         title="No event trigger runs in a database of tenants",
         danger="It runs inside of every revision, as the platform, and may undo what it grants.",

@@ -312,6 +312,11 @@ INSERT INTO gate.home VALUES
 -- undo
 DELETE FROM gate.home WHERE schema_name = 's_gone';
 
+-- name: session_functions
+GRANT EXECUTE ON FUNCTION pg_cancel_backend(integer) TO PUBLIC;
+-- undo
+REVOKE EXECUTE ON FUNCTION pg_cancel_backend(integer) FROM PUBLIC;
+
 -- name: event_triggers
 CREATE FUNCTION public.planted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER planted ON ddl_command_end EXECUTE FUNCTION public.planted();

@@ -70,6 +70,7 @@ OBJECTS = {
     "gate_key_foreign": "gate.key 666",
     "gate_grants": "gate.home",
     "home_place": "tenant 00000000-0000-0000-0000-000000000001",
+    "session_functions": "pg_cancel_backend(integer)",
     "event_triggers": "planted",
     "powerful_extensions": "planted.dblink(text)",
     "powerful_extensions_as_a_server": "planted",
