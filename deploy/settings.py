@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "STEPWELL_"
+DATABASE_URL = PREFIX + "DATABASE_URL"
 
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -148,6 +149,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, _said("where OpenTelemetry spans are sent; none are made without it", "URL")]
         | None
     ) = None
+    worker_port: Annotated[
+        int,
+        Meta(ge=0, le=65_535),
+        _said("the loopback port where the worker answers /healthz; 0 for nowhere", "port"),
+    ] = 0
+    watchdog_pause_s: Annotated[
+        _Seconds,
+        _said("how often the worker looks for transactions that outlived their limits", "seconds"),
+    ] = 10.0
+    watchdog_margin_s: Annotated[
+        _Seconds,
+        _said(
+            "how far beyond its limit a statement or a request may be before the worker ends it",
+            "seconds",
+        ),
+    ] = 15.0
     worker_poll_s: Annotated[
         _Seconds, _said("how often the worker looks for operations when nothing woke it", "seconds")
     ] = 1.0
@@ -163,7 +180,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _describe() -> tuple[Setting, ...]:
-    described = []
+    described: list[Setting] = []
     for field in msgspec.structs.fields(Settings):
         said = next(each for each in reversed(_metas(field.type)) if each.description)
         is_required = field.default is msgspec.NODEFAULT

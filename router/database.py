@@ -156,7 +156,19 @@ async def prepare_database(
             _CLOSE_DATABASE.format(database=quote(str(name)), login=quote(login))
         )
         await connection.execute(_PUT_KEY, key.id, *key.pads)
-        await _prepare_reference(connection, blueprint)
+        await prepare_reference(connection, blueprint)
+
+
+async def prepare_reference(connection: Connection, blueprint: Blueprint) -> None:
+    """Make the reference tables that are missing, empty; needs a transaction."""
+    await connection.execute(
+        f"CREATE SCHEMA IF NOT EXISTS {REFERENCE_SCHEMA} AUTHORIZATION stepwell_owner;"
+        "SET LOCAL ROLE stepwell_owner;"
+        f"{blueprint.reference_sql}"
+        f"GRANT USAGE ON SCHEMA {REFERENCE_SCHEMA} TO stepwell_login;"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {REFERENCE_SCHEMA} TO stepwell_login;"
+        "RESET ROLE"
+    )
 
 
 async def make_schema(
@@ -189,17 +201,6 @@ async def admit(connection: Connection, tenant_id: UUID, placement: Placement) -
         placement.schema,
         placement.login,
         msgspec.json.encode(placement).decode(),
-    )
-
-
-async def _prepare_reference(connection: Connection, blueprint: Blueprint) -> None:
-    await connection.execute(
-        f"CREATE SCHEMA IF NOT EXISTS {REFERENCE_SCHEMA} AUTHORIZATION stepwell_owner;"
-        "SET LOCAL ROLE stepwell_owner;"
-        f"{blueprint.reference_sql}"
-        f"GRANT USAGE ON SCHEMA {REFERENCE_SCHEMA} TO stepwell_login;"
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA {REFERENCE_SCHEMA} TO stepwell_login;"
-        "RESET ROLE"
     )
 
 

@@ -1,0 +1,60 @@
+"""The command line: one module for each noun, all of them behaving as shell.py says."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from deploy import logs
+from deploy.cli.audit import audit
+from deploy.cli.cluster import cluster
+from deploy.cli.doctor import doctor
+from deploy.cli.gate import gate
+from deploy.cli.key import key
+from deploy.cli.migrate import migrate, revision
+from deploy.cli.plan import plan
+from deploy.cli.processes import serve, settings, worker
+from deploy.cli.reference import reference
+from deploy.cli.shell import Shell
+from deploy.cli.stack import down, status, up
+from deploy.cli.tenant import tenant
+
+COMMANDS = (
+    up,
+    down,
+    status,
+    serve,
+    worker,
+    doctor,
+    settings,
+    tenant,
+    key,
+    plan,
+    cluster,
+    migrate,
+    revision,
+    reference,
+    gate,
+    audit,
+)
+
+
+@click.group(
+    cls=Shell,
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="stepwell", prog_name="stepwell")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure that nobody foresaw.")
+def main(debug: bool) -> None:  # noqa: ARG001, FBT001 - the shell reads it where it catches
+    """Give every tenant the storage its plan pays for.
+
+    A command works on the embedded stack of the folder .stepwell (--state, STEPWELL_STATE),
+    unless STEPWELL_DATABASE_URL names another catalog.
+    """
+    logs.configure(log_format="console", level="error")
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109 - sys.path holds texts
+        # Behind everything else: a product is found here, and nothing of ours is hidden.
+        sys.path.append(here)

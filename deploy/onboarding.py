@@ -1,0 +1,68 @@
+"""A new tenant by an operator's hand: the account, its owner and its operation, or none of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from deploy.provisioning import Provisioning
+from router.catalog import accounts, audit, invitations, members, tenants
+from router.catalog.invitations import IssuedInvitation
+from router.catalog.operations import Operation
+from router.catalog.roles import OWNER
+from router.words import Tenant
+
+if TYPE_CHECKING:
+    from deploy.platform import Platform
+    from router.connect import Connection
+
+
+class NewTenant(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator asks for."""
+
+    name: str
+    slug: str
+    plan: str
+    owner_email: str
+    cluster: str | None = None
+
+
+class Onboarded(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenant as it was recorded; ``invitation`` is for an owner who has no account yet."""
+
+    tenant: Tenant
+    operation: Operation
+    invitation: IssuedInvitation | None
+
+
+async def onboard(platform: Platform, wanted: NewTenant, *, actor: str) -> Onboarded:
+    """Record a tenant, its owner and the operation that makes its place; nothing is run yet."""
+    provisioning = Provisioning(platform)
+    async with platform.catalog.transaction() as connection:
+        tenant = await tenants.create(
+            connection, slug=wanted.slug, name=wanted.name, plan=wanted.plan
+        )
+        invitation = await _give_owner(connection, tenant, wanted.owner_email)
+        operation = await provisioning.record(connection, tenant, cluster=wanted.cluster)
+        await audit.write(
+            connection,
+            audit.Deed(
+                actor=actor,
+                action="tenant.create",
+                target=tenant.slug,
+                tenant_id=tenant.id,
+                detail={"plan": tenant.plan, "cluster": operation.cluster},
+            ),
+        )
+    return Onboarded(tenant=tenant, operation=operation, invitation=invitation)
+
+
+async def _give_owner(
+    connection: Connection, tenant: Tenant, email: str
+) -> IssuedInvitation | None:
+    account = await accounts.find_by_email(connection, accounts.check_email(email))
+    if account is None:
+        return await invitations.invite(connection, tenant.id, email=email, role=OWNER)
+    await members.add(connection, tenant.id, account.id, role=OWNER)
+    return None
