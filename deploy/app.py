@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
 from deploy import health
+from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
 from deploy.platform import Platform, running
+from deploy.provisioning import Provisioning
+from deploy.revisions import PlaceRevisions
 from deploy.settings import Settings
-from router.api import platform_router
+from router.api import Parts, platform_routers
+from router.catalog.passwords import Passwords
 from router.gateway.entrance import Entrance
 from router.gateway.gateway import Gateway
 from router.gateway.identity import Site
 from router.gateway.problems import HANDLERS
 from router.gateway.visit import lease_of, session_of
+from router.sealing import derive_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -54,6 +59,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
 def create_litestar(platform: Platform) -> Litestar:
     """Make the Litestar application inside of the gateway."""
+    provisioning, passwords = Provisioning(platform), Passwords()
     product = Router(
         path="/",
         route_handlers=list(platform.loaded.product.routes),
@@ -67,12 +73,16 @@ def create_litestar(platform: Platform) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         app.state.platform = platform
         async with running(platform):
-            yield
+            try:
+                yield
+            finally:
+                await provisioning.close()
+                passwords.close()
 
     return Litestar(
         route_handlers=[
             product,
-            *platform_router(platform),
+            *platform_routers(_parts(platform, provisioning, passwords)),
             health.healthz,
             health.readyz,
             Metrics,
@@ -84,14 +94,32 @@ def create_litestar(platform: Platform) -> Litestar:
         ],
         exception_handlers=HANDLERS,
         openapi_config=_openapi(),
-        request_max_body_size=None,
+        request_max_body_size=platform.settings.body_bytes_max,
         logging_config=None,
     )
 
 
 def openapi_document() -> dict[str, Any]:
     """Return the served OpenAPI document, for the reference pages."""
-    return create_litestar(Platform(_NOWHERE)).openapi_schema.to_schema()
+    return complete(create_litestar(Platform(_NOWHERE)).openapi_schema.to_schema())
+
+
+def _parts(platform: Platform, provisioning: Provisioning, passwords: Passwords) -> Parts:
+    settings = platform.settings
+    secret_key = settings.secret_key.split(",")[0].strip().encode()
+    ops_token = settings.ops_token
+    return Parts(
+        catalog=platform.catalog,
+        directory=platform.directory,
+        dispatch=platform.dispatch,
+        sealer=platform.sealer,
+        passwords=passwords,
+        provisioning=provisioning,
+        revisions=PlaceRevisions(platform.fleet),
+        ops_token_hash=hashlib.sha256(ops_token.encode()).digest() if ops_token else None,
+        fingerprint_key=derive_password(secret_key, "fingerprints").encode(),
+        body_bytes_max=settings.body_bytes_max,
+    )
 
 
 def _openapi() -> OpenAPIConfig:
@@ -99,7 +127,7 @@ def _openapi() -> OpenAPIConfig:
         title=TITLE,
         version=VERSION,
         path="/",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[ApiDocument(path="/openapi.json")],
         components=Components(
             security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}
         ),

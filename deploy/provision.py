@@ -60,7 +60,7 @@ class Provision:
 
     @asynccontextmanager
     async def _recording(self, placement: Placement) -> AsyncGenerator[Connection]:
-        """Lend the transaction that records the place; a new database has every gate key by then."""
+        """Lend the transaction that records the place; a new database has all gate keys then."""
         if placement.tier is not Tier.DATABASE:
             async with self._platform.catalog.transaction() as connection:
                 yield connection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -11,9 +11,21 @@ from router.gateway.problems import PROBLEM_TYPE, problem_headers, problem_of, w
 if TYPE_CHECKING:
     from litestar.types import HTTPResponseStartEvent, Message, Send
 
-    from router.gateway.visit import Visit
-
 _FAILED = 400
+
+
+class Undertaking(Protocol):
+    """A request that something hangs on: a visit to a tenant, an errand at the catalog."""
+
+    request_id: str
+
+    async def answered(self, start: HTTPResponseStartEvent, body: bytes) -> None:
+        """Take notice of the answer before anything is kept."""
+        ...
+
+    async def finish(self, *, succeeded: bool) -> None:
+        """Keep what was done, or take it back."""
+        ...
 
 
 class Edge:
@@ -23,11 +35,11 @@ class Edge:
     commit; a streamed one is sent as it comes and committed behind its last byte.
     """
 
-    __slots__ = ("_held", "_send", "_visit")
+    __slots__ = ("_held", "_send", "_undertaking")
 
-    def __init__(self, send: Send, visit: Visit) -> None:
+    def __init__(self, send: Send, undertaking: Undertaking) -> None:
         self._send = send
-        self._visit = visit
+        self._undertaking = undertaking
         self._held: HTTPResponseStartEvent | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -41,14 +53,14 @@ class Edge:
         is_last = not message.get("more_body", False)
         if self._held is None:
             if is_last:
-                await self._visit.finish(succeeded=True)
+                await self._undertaking.finish(succeeded=True)
             await self._send(message)
             return
         start, self._held = self._held, None
         if is_last:
             try:
-                await self._visit.answered(start, message["body"])
-                await self._visit.finish(succeeded=start["status"] < _FAILED)
+                await self._undertaking.answered(start, message["body"])
+                await self._undertaking.finish(succeeded=start["status"] < _FAILED)
             except Exception as error:  # noqa: BLE001 - whatever kept the commit from happening
                 await self._refuse(error)
                 return
@@ -58,7 +70,7 @@ class Edge:
     async def _refuse(self, error: Exception) -> None:
         """Tell the caller that nothing was kept, in place of the answer that said otherwise."""
         problem = problem_of(error)
-        body = msgspec.json.encode(with_request_id(problem, self._visit.request_id))
+        body = msgspec.json.encode(with_request_id(problem, self._undertaking.request_id))
         headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
         headers += [
             (name.lower().encode(), value.encode())

@@ -5,13 +5,14 @@ All of it before a lease can open, and none of it from anything but the director
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 from uuid import UUID
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 
+from router.catalog.roles import Permission
 from router.errors import BadRequest, IdentityConflict, NotAllowed, NotAuthenticated, NotFound
 from router.gateway.edge import Edge
 from router.gateway.identity import Named, could_exist
@@ -26,30 +27,43 @@ if TYPE_CHECKING:
     from router.dispatch import Dispatch
     from router.words import Tenant
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-READ = "rows.read"
-WRITE = "rows.write"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: One sentence for a tenant that isn't there and for one that is none of the caller's business.
 NO_SUCH_TENANT = "there is no such tenant, or you are no member of it"
+
+
+class KnownCredentials(Protocol):
+    """What the entrance needs of the directory's credentials."""
+
+    async def resolve(self, token: str) -> Credential | None: ...
 
 
 class KnownTenants(Protocol):
     """What the entrance needs of the directory: each look-up answers from memory if it can."""
 
+    @property
+    def credentials(self) -> KnownCredentials: ...
+
     async def resolve_slug(self, slug: str) -> Tenant | None: ...
-    async def resolve_domain(self, domain: str) -> Tenant | None: ...
+    async def resolve_domain(self, name: str) -> Tenant | None: ...
     async def resolve_id(self, tenant_id: UUID) -> Tenant | None: ...
-    async def resolve_credential(self, token: str) -> Credential | None: ...
 
 
 async def authenticate(scope: HTTPScope, known: KnownTenants) -> Credential:
     """Return the credential of a request; 401 for none and for any that isn't good."""
+    token = bearer(scope)
+    credential = await known.credentials.resolve(token) if token is not None else None
+    if credential is None:
+        raise NotAuthenticated("log in, or send an API key, as Authorization: Bearer …")
+    return credential
+
+
+def bearer(scope: HTTPScope) -> str | None:
+    """Return the token of the Authorization header, when there is one and only one."""
     values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(values) == 1 and values[0][:7].lower() == b"bearer ":
-        credential = await known.resolve_credential(values[0][7:].strip().decode("latin-1"))
-        if credential is not None:
-            return credential
-    raise NotAuthenticated("log in, or send an API key, as Authorization: Bearer …")
+    if len(values) != 1 or values[0][:7].lower() != b"bearer ":
+        return None
+    return values[0][7:].strip().decode("latin-1")
 
 
 async def find_tenant(named: Named, credential: Credential, known: KnownTenants) -> Tenant:
@@ -88,6 +102,10 @@ class Entrance(ASGIMiddleware):
         self._known = known
         self._dispatch = dispatch
 
+    def __deepcopy__(self, _: object) -> Self:
+        # Litestar copies a router with all it holds; the process has one directory all the same.
+        return self
+
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let one request in, or refuse it."""
         http = cast("HTTPScope", scope)
@@ -96,7 +114,7 @@ class Entrance(ASGIMiddleware):
         edge = Edge(send, visit)
         try:
             key = read_key(_values(http, b"idempotency-key"))
-            if key is not None and http["method"] not in _SAFE_METHODS:
+            if key is not None and http["method"] not in SAFE_METHODS:
                 visit.claim = Claim(key, http, receive)
                 kept = await visit.claim.taken(await visit.lease())
                 if kept is not None:
@@ -115,18 +133,17 @@ class Entrance(ASGIMiddleware):
         role = credential.role_in(tenant.id)
         assert role is not None, "find_tenant() returns no tenant that the caller isn't in"
         structlog.contextvars.bind_contextvars(
-            tenant=str(tenant.id), tier=tenant.tier, who=credential.who
+            tenant=str(tenant.id), tier=tenant.tier, who=credential.actor
         )
-        permissions = credential.permissions_in(tenant.id)
-        needed = READ if scope["method"] in _SAFE_METHODS else WRITE
-        if needed not in permissions:
-            raise NotAllowed(f"the role {role} may not do that: it lacks {needed}")
+        needed = Permission.ROWS_READ if scope["method"] in SAFE_METHODS else Permission.ROWS_WRITE
+        if not role.allows(needed):
+            raise NotAllowed(f"the role {role.name} may not do that: it lacks {needed}")
         return Visit(
             self._dispatch,
             tenant=tenant,
-            who=credential.who,
-            role=role,
-            mode=Mode.WRITE if WRITE in permissions else Mode.READ,
+            who=credential.actor,
+            role=role.name,
+            mode=Mode.WRITE if role.allows(Permission.ROWS_WRITE) else Mode.READ,
             request_id=scope["state"]["request_id"],
         )
 

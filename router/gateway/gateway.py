@@ -73,7 +73,9 @@ class Gateway:
         if from_path is not None:
             scope["path"] = path
             scope["raw_path"] = path.encode()
-        state = scope.setdefault("state", {})
+        if "state" not in scope:
+            scope["state"] = {}
+        state = scope["state"]
         state["request_id"] = request_id
         state["named"] = Named(
             from_host=from_host,

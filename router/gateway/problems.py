@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import asyncpg
 import msgspec
@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 from router.errors import PlatformError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from litestar import Request
-    from litestar.types import ExceptionHandlersMap
 
 PROBLEM_TYPE = "application/problem+json"
 _log = structlog.get_logger("stepwell.gateway")
@@ -217,8 +218,13 @@ def _title(status: int) -> str:
 
 
 def _as_dict(each: object) -> dict[str, Any]:
-    return dict(each) if isinstance(each, dict) else {"message": str(each)}
+    if isinstance(each, dict):
+        return dict(cast("dict[str, Any]", each))
+    return {"message": str(each)}
 
 
 #: For Litestar: one handler for all.
-HANDLERS: ExceptionHandlersMap = {HTTPException: answer, Exception: answer}
+HANDLERS: dict[int | type[Exception], Callable[..., Response[dict[str, Any]]]] = {
+    HTTPException: answer,
+    Exception: answer,
+}

@@ -63,7 +63,7 @@ class Claim:
                 [
                     scope["method"].encode(),
                     scope["path"].encode(),
-                    scope.get("query_string", b""),
+                    scope["query_string"],
                     b"",
                 ]
             )

@@ -1,0 +1,69 @@
+"""The tenant's own trail: what its members did, and what operators did to it, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+
+from router.api.door import NEEDS
+from router.api.errand import MemberErrand
+from router.api.shapes import Cursor, Limit, List, read_cursor
+from router.catalog import audit
+from router.catalog.audit import AuditEntry
+from router.catalog.catalog import Page
+from router.catalog.roles import Permission
+
+
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One deed. ``actor`` is account:ID, key:ID, operator:NAME or worker."""
+
+    id: int
+    at: datetime
+    tenant: UUID | None
+    actor: str
+    action: str
+    target: str
+    reason: str | None
+    detail: dict[str, object]
+    request_id: str | None
+
+
+@get(
+    "/audit",
+    tags=["tenant"],
+    summary="Who did what in this tenant, operators included",
+    opt={NEEDS: Permission.AUDIT_READ},
+)
+async def list_audit(
+    errand: NamedDependency[MemberErrand], limit: Limit = 50, after: Cursor = None
+) -> List[AuditLine]:
+    """The newest first."""
+    async with errand.parts.catalog.connection() as connection:
+        page = await audit.list_page(
+            connection, tenant_id=errand.tenant.id, before=read_cursor(after), items_max=limit
+        )
+    return lines(page)
+
+
+def lines(page: Page[AuditEntry]) -> List[AuditLine]:
+    """Show a page of the trail."""
+    return List(items=[_line(entry) for entry in page.items], next=page.next)
+
+
+def _line(entry: AuditEntry) -> AuditLine:
+    deed = entry.deed
+    return AuditLine(
+        id=entry.id,
+        at=entry.at,
+        tenant=deed.tenant_id,
+        actor=deed.actor,
+        action=deed.action,
+        target=deed.target,
+        reason=deed.reason,
+        detail=deed.detail,
+        request_id=deed.request_id,
+    )

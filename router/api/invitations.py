@@ -1,0 +1,192 @@
+"""Invitations: a token lets one address into the tenant, once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from litestar import delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from router.api.door import NEEDS
+from router.api.errand import Errand, MemberErrand
+from router.api.seats import check_seat
+from router.api.shapes import (
+    Email,
+    List,
+    Name,
+    Password,
+    TenantShown,
+    User,
+    Word,
+    read_invitation_token,
+)
+from router.catalog import accounts, invitations, roles, sessions, tenants
+from router.catalog.accounts import Account
+from router.catalog.invitations import Invitation, IssuedInvitation
+from router.catalog.roles import Permission
+
+DEFAULT_ROLE = "member"
+
+
+class NewInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is invited, in which role."""
+
+    email: Email
+    role: Word = DEFAULT_ROLE
+
+
+class InvitationShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation without its token."""
+
+    id: UUID
+    email: str
+    role: str
+    expires_at: datetime
+
+
+class InvitationMade(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation with its token, which belongs to the invited address and to nobody else."""
+
+    id: UUID
+    email: str
+    role: str
+    expires_at: datetime
+    token: str
+
+    @classmethod
+    def of(cls, issued: IssuedInvitation) -> InvitationMade:
+        """Show an invitation to whoever made it, this once."""
+        made = issued.invitation
+        return cls(
+            id=made.id,
+            email=made.email,
+            role=made.role,
+            expires_at=made.expires_at,
+            token=issued.token,
+        )
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An invitation's token, and the password of the invited address: a new one's, or its own."""
+
+    token: Word
+    password: Password
+    name: Name | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that is bound to the tenant."""
+
+    token: str
+    expires_at: datetime
+    user: User
+    tenant: TenantShown
+    role: str
+
+
+@get(
+    "/invitations",
+    tags=["members"],
+    summary="Invitations that can still be accepted",
+    opt={NEEDS: Permission.MEMBERS_READ},
+)
+async def list_invitations(errand: NamedDependency[MemberErrand]) -> List[InvitationShown]:
+    """By e-mail address, without their tokens."""
+    async with errand.parts.catalog.connection() as connection:
+        found = await invitations.list_open(connection, errand.tenant.id)
+    return List(items=[_shown(invitation) for invitation in found])
+
+
+@post(
+    "/invitations",
+    status_code=201,
+    tags=["members"],
+    summary="Invite somebody",
+    opt={NEEDS: Permission.MEMBERS_WRITE},
+)
+async def invite(
+    errand: NamedDependency[MemberErrand], data: JSONBody[NewInvitation]
+) -> InvitationMade:
+    """Good for seven days; an earlier one for the same address ends."""
+    connection, tenant_id = await errand.connection(), errand.tenant.id
+    roles.check_grant(errand.role, await roles.get(connection, tenant_id, data.role))
+    await check_seat(connection, errand.tenant)
+    issued = await invitations.invite(
+        connection, tenant_id, email=data.email, role=data.role, invited_by=errand.account_id
+    )
+    made = issued.invitation
+    await errand.record("member.invite", made.id, {"email": made.email, "role": made.role})
+    return InvitationMade.of(issued)
+
+
+@delete(
+    "/invitations/{invitation_id:uuid}",
+    tags=["members"],
+    summary="Withdraw an invitation",
+    opt={NEEDS: Permission.MEMBERS_WRITE},
+)
+async def withdraw_invitation(
+    errand: NamedDependency[MemberErrand], invitation_id: FromPath[UUID]
+) -> None:
+    """Its token opens nothing any more."""
+    await invitations.withdraw(await errand.connection(), errand.tenant.id, invitation_id)
+    await errand.record("member.uninvite", invitation_id)
+
+
+@post(
+    "/invitations/accept",
+    status_code=200,
+    tags=["accounts"],
+    summary="Accept an invitation",
+    security=[{}],
+)
+async def accept_invitation(
+    errand: NamedDependency[Errand], data: JSONBody[Acceptance]
+) -> Accepted:
+    """An address without an account gets one, with this password."""
+    token = read_invitation_token(data.token)
+    async with errand.parts.catalog.connection() as reading:
+        invitation = await invitations.get(reading, token)
+    account = await _account(errand, invitation.email, data)
+    errand.actor = f"account:{account.id}"
+    connection = await errand.connection()
+    tenant = await tenants.get_by_id(connection, invitation.tenant_id)
+    await check_seat(connection, tenant)
+    membership = await invitations.accept(connection, token, account)
+    opened = await sessions.open_session(connection, account.id, tenant_id=tenant.id)
+    await errand.note(
+        "member.accept", membership.id, tenant_id=tenant.id, detail={"role": membership.role}
+    )
+    return Accepted(
+        token=opened.token,
+        expires_at=opened.expires_at,
+        user=User.of(account),
+        tenant=TenantShown.of(tenant),
+        role=membership.role,
+    )
+
+
+async def _account(errand: Errand, email: str, data: Acceptance) -> Account:
+    parts = errand.parts
+    async with parts.catalog.connection() as connection:
+        known = await accounts.find_by_email(connection, email)
+    if known is not None:
+        return await accounts.log_in(
+            parts.catalog, parts.passwords, email=email, password=data.password
+        )
+    password_hash = await parts.passwords.hash(data.password)
+    return await accounts.create(
+        await errand.connection(), email=email, name=data.name or "", password_hash=password_hash
+    )
+
+
+def _shown(invitation: Invitation) -> InvitationShown:
+    return InvitationShown(
+        id=invitation.id,
+        email=invitation.email,
+        role=invitation.role,
+        expires_at=invitation.expires_at,
+    )

@@ -1,0 +1,260 @@
+"""The operators' calls about tenants. Each change says why (X-Reason), in its audit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
+from msgspec import Meta
+
+from router.api.errand import Errand
+from router.api.invitations import InvitationMade
+from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
+from router.api.tenant import running_operation
+from router.api.usage import storage_bytes
+from router.catalog import accounts, invitations, members, tenants
+from router.catalog.accounts import check_email
+from router.catalog.invitations import IssuedInvitation
+from router.catalog.roles import OWNER
+from router.catalog.tenants import TenantFilter, TenantRecord
+from router.errors import Conflict
+from router.words import Isolation, Limits, Placement, Tenant, TenantId, TenantStatus, Tier
+
+CONTRACT_LENGTH_MAX = 500
+Reference = Annotated[str, PathParameter(description="The tenant's slug or id.", max_length=200)]
+Filter = Annotated[str | None, QueryParameter(max_length=200)]
+
+
+class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was sold to whom. ``contract`` is the operators' own reference, kept in the audit."""
+
+    name: Name
+    slug: Word
+    plan: Word
+    owner_email: Email
+    cluster: Word | None = None
+    contract: Annotated[str, Meta(max_length=CONTRACT_LENGTH_MAX)] | None = None
+
+
+class PlanChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the tenant pays for from now on."""
+
+    plan: Word
+
+
+class Maintenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the tenant is closed for maintenance."""
+
+    on: bool = True
+
+
+class OpsPlacement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tenant's rows are."""
+
+    tier: Tier
+    cluster: str
+    database: str
+    schema: str
+    epoch: int
+
+    @classmethod
+    def of(cls, placement: Placement) -> OpsPlacement:
+        """Show a placement, without its login."""
+        return cls(
+            tier=placement.tier,
+            cluster=placement.cluster,
+            database=placement.database,
+            schema=placement.schema,
+            epoch=placement.epoch,
+        )
+
+
+class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant as operators see it; ``placement`` is null until it has a place.
+
+    ``members``, ``size_bytes`` and ``operation`` take a question each, so lists leave them null; so
+    is the size in shared tables, and while the tenant is closed.
+    """
+
+    id: UUID
+    slug: str
+    name: str
+    status: TenantStatus
+    plan: str
+    plan_version: int
+    limits: Limits
+    isolation: Isolation
+    pinned_tier: Tier | None
+    pinned_cluster: str | None
+    pin_reason: str | None
+    placement: OpsPlacement | None
+    created_at: datetime
+    changed_at: datetime
+    members: int | None = None
+    size_bytes: int | None = None
+    operation: OperationShown | None = None
+
+    @classmethod
+    def of(cls, record: TenantRecord) -> OpsTenant:
+        """Show a tenant."""
+        tenant = record.tenant
+        return cls(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            status=tenant.status,
+            plan=tenant.plan,
+            plan_version=record.plan_version,
+            limits=tenant.limits,
+            isolation=tenant.isolation,
+            pinned_tier=tenant.pinned_tier,
+            pinned_cluster=record.pinned_cluster,
+            pin_reason=record.pin_reason,
+            placement=OpsPlacement.of(tenant.placement) if tenant.placement else None,
+            created_at=record.created_at,
+            changed_at=record.changed_at,
+        )
+
+
+class Onboarded(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenant, and the operation that makes its place.
+
+    ``invitation`` is there for an owner without an account: send its token to that address.
+    """
+
+    tenant: OpsTenant
+    operation: OperationShown
+    invitation: InvitationMade | None
+
+
+@post("/tenants", status_code=202, tags=["operators"], summary="Onboard a tenant")
+async def onboard(errand: NamedDependency[Errand], data: JSONBody[NewTenant]) -> Onboarded:
+    """Answers when all is recorded; the operation goes on behind it."""
+    connection = await errand.connection()
+    tenant = await tenants.create(connection, slug=data.slug, name=data.name, plan=data.plan)
+    operation = await errand.parts.provisioning.record(connection, tenant, cluster=data.cluster)
+    invitation = await _give_owner(errand, tenant, data.owner_email)
+    detail: dict[str, object] = {"plan": tenant.plan, "owner": data.owner_email}
+    if data.contract is not None:
+        detail["contract"] = data.contract
+    await errand.note("tenant.create", tenant.id, tenant_id=tenant.id, detail=detail)
+    record = await tenants.get(connection, str(tenant.id))
+    errand.behind(lambda: errand.parts.provisioning.start(operation.id))
+    return Onboarded(
+        tenant=OpsTenant.of(record),
+        operation=OperationShown.of(operation),
+        invitation=InvitationMade.of(invitation) if invitation else None,
+    )
+
+
+@get("/tenants", tags=["operators"], summary="Tenants, by slug")
+async def list_tenants(  # noqa: PLR0913 - each argument is one filter of the query
+    errand: NamedDependency[Errand],
+    *,
+    plan: Filter = None,
+    tier: FromQuery[Tier | None] = None,
+    status: FromQuery[TenantStatus | None] = None,
+    search: Filter = None,
+    limit: Limit = 50,
+    after: Filter = None,
+) -> List[OpsTenant]:
+    """`search` is a part of the slug or of the name."""
+    chosen = TenantFilter(plan=plan, tier=tier, status=status, search=search)
+    async with errand.parts.catalog.connection() as connection:
+        page = await tenants.list_page(connection, chosen, after=after, items_max=limit)
+    return List(items=[OpsTenant.of(record) for record in page.items], next=page.next)
+
+
+@get("/tenants/{tenant:str}", tags=["operators"], summary="One tenant, with its size")
+async def show_ops_tenant(errand: NamedDependency[Errand], tenant: Reference) -> OpsTenant:
+    """By slug, by a former slug, or by id."""
+    parts = errand.parts
+    async with parts.catalog.connection() as connection:
+        record = await tenants.get(connection, tenant)
+        count = await members.count(connection, record.tenant.id)
+    return msgspec.structs.replace(
+        OpsTenant.of(record),
+        members=count,
+        size_bytes=await storage_bytes(parts, record.tenant),
+        operation=await running_operation(parts, record.tenant),
+    )
+
+
+@post("/tenants/{tenant:str}/plan", status_code=200, tags=["operators"], summary="Change a plan")
+async def set_plan(
+    errand: NamedDependency[Errand], tenant: Reference, data: JSONBody[PlanChange]
+) -> OpsTenant:
+    """Its limits hold at once; the rows stay where they are until the tenant is moved."""
+    found = await _get(errand, tenant)
+    await tenants.set_plan(await errand.connection(), found.id, data.plan)
+    detail: dict[str, object] = {"from": found.plan, "to": data.plan}
+    await errand.note("tenant.plan", found.id, tenant_id=found.id, detail=detail)
+    return await _shown(errand, found.id)
+
+
+@post(
+    "/tenants/{tenant:str}/suspend", status_code=200, tags=["operators"], summary="Suspend a tenant"
+)
+async def suspend(errand: NamedDependency[Errand], tenant: Reference) -> OpsTenant:
+    """Nothing of its product is served until it is resumed; its people can still log in."""
+    return await _set_status(errand, tenant, TenantStatus.SUSPENDED, "tenant.suspend")
+
+
+@post(
+    "/tenants/{tenant:str}/resume", status_code=200, tags=["operators"], summary="Resume a tenant"
+)
+async def resume(errand: NamedDependency[Errand], tenant: Reference) -> OpsTenant:
+    """Ends a suspension or a maintenance."""
+    return await _set_status(errand, tenant, TenantStatus.ACTIVE, "tenant.resume")
+
+
+@post(
+    "/tenants/{tenant:str}/maintenance",
+    status_code=200,
+    tags=["operators"],
+    summary="Begin or end a tenant's maintenance",
+)
+async def maintain(
+    errand: NamedDependency[Errand], tenant: Reference, data: JSONBody[Maintenance]
+) -> OpsTenant:
+    """While it lasts, requests to the product get 503 with Retry-After."""
+    wanted = TenantStatus.MAINTENANCE if data.on else TenantStatus.ACTIVE
+    return await _set_status(errand, tenant, wanted, "tenant.maintenance")
+
+
+async def _set_status(
+    errand: Errand, reference: str, wanted: TenantStatus, action: str
+) -> OpsTenant:
+    found = await _get(errand, reference)
+    if found.placement is None:
+        raise Conflict(f"tenant {found.slug} has no place yet: it is {found.status.value}")
+    if found.status is TenantStatus.SUSPENDED and action == "tenant.maintenance":
+        raise Conflict(f"tenant {found.slug} is suspended: resume it first")
+    await tenants.set_status(await errand.connection(), found.id, wanted)
+    detail: dict[str, object] = {"from": found.status.value, "to": wanted.value}
+    await errand.note(action, found.id, tenant_id=found.id, detail=detail)
+    return await _shown(errand, found.id)
+
+
+async def _get(errand: Errand, reference: str) -> Tenant:
+    return (await tenants.get(await errand.connection(), reference)).tenant
+
+
+async def _shown(errand: Errand, tenant_id: TenantId) -> OpsTenant:
+    # This gateway heeds the change before it answers, the others within a second.
+    errand.behind(lambda: errand.parts.directory.refresh(tenant_id))
+    return OpsTenant.of(await tenants.get(await errand.connection(), str(tenant_id)))
+
+
+async def _give_owner(errand: Errand, tenant: Tenant, email: str) -> IssuedInvitation | None:
+    connection = await errand.connection()
+    account = await accounts.find_by_email(connection, check_email(email))
+    if account is None:
+        return await invitations.invite(connection, tenant.id, email=email, role=OWNER)
+    await members.add(connection, tenant.id, account.id, role=OWNER)
+    return None

@@ -1,0 +1,62 @@
+"""What the platform's own routes need of the house, given to them and never imported."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+from router.catalog import Catalog
+from router.catalog.operations import Operation
+from router.catalog.passwords import Passwords
+from router.connect import Connection
+from router.directory import Directory
+from router.dispatch import Dispatch
+from router.sealing import Sealer
+from router.words import Placement, Tenant
+
+
+class Provisioning(Protocol):
+    """Gives a tenant its place."""
+
+    async def record(
+        self, connection: Connection, tenant: Tenant, *, cluster: str | None = None
+    ) -> Operation:
+        """Choose a place and record the operation, in the transaction that made the tenant."""
+        ...
+
+    async def run(self, operation_id: UUID) -> Operation:
+        """Do it now; returns the operation as it ended or as it stands."""
+        ...
+
+    async def start(self, operation_id: UUID) -> None:
+        """Begin it, and return. Whatever becomes of this process, a worker continues."""
+        ...
+
+
+class Revisions(Protocol):
+    """Knows which revision of the product a place is at."""
+
+    async def revision_of(self, placement: Placement) -> str | None:
+        """Return the revision; None when the place can't be asked now."""
+        ...
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process is made of, as far as its platform routes are concerned.
+
+    ``ops_token_hash`` is None when operators have no way in over HTTP. ``fingerprint_key`` keeps
+    the fingerprint of a log-in from being a plain hash of the password.
+    """
+
+    catalog: Catalog
+    directory: Directory
+    dispatch: Dispatch
+    sealer: Sealer
+    passwords: Passwords
+    provisioning: Provisioning
+    revisions: Revisions
+    ops_token_hash: bytes | None
+    fingerprint_key: bytes
+    body_bytes_max: int

@@ -1,0 +1,121 @@
+"""Sign-up: an account, its tenant, the tenant's place, and a token, in one call."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from router.api.errand import Errand
+from router.api.shapes import Email, Name, Password, TenantShown, User, Word
+from router.catalog import accounts, members, operations, plans, sessions, tenants
+from router.catalog.accounts import Account, check_email
+from router.catalog.operations import Operation, OperationState
+from router.catalog.passwords import check_password
+from router.catalog.roles import OWNER
+from router.catalog.tenants import check_name
+from router.errors import Conflict, NotAuthenticated, Unavailable, Unprocessable
+from router.names import check_slug
+from router.words import Tenant, TenantStatus, Tier
+
+DEFAULT_PLAN = "starter"
+_RETRY_AFTER_S = 5
+
+
+class SignUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who signs up. Somebody who has an account gives its password and gets a further tenant."""
+
+    email: Email
+    password: Password
+    company: Name
+    slug: Word
+    plan: Word = DEFAULT_PLAN
+
+
+class SignedUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The new tenant, its owner, and a token that is bound to it."""
+
+    tenant: TenantShown
+    user: User
+    token: str
+
+
+@post(
+    "/signup",
+    status_code=201,
+    tags=["accounts"],
+    summary="Sign up: an account with a tenant that is ready to use",
+    security=[{}],
+)
+async def sign_up(errand: NamedDependency[Errand], data: JSONBody[SignUp]) -> SignedUp:
+    """A sign-up that was broken off may be sent again as it was: it continues."""
+    account = await _account(errand, data)
+    errand.actor = f"account:{account.id}"
+    tenant, operation = await _tenant(errand, account, data)
+    await errand.commit()
+    done = await errand.parts.provisioning.run(operation.id)
+    if done.state is not OperationState.DONE:
+        raise Unavailable(
+            f"tenant {tenant.slug} is still being made ({done.error or done.state.value}); send "
+            "the same request again in a moment",
+            retry_after_s=_RETRY_AFTER_S,
+        )
+    ready = await errand.parts.directory.refresh(tenant.id)
+    opened = await sessions.open_session(await errand.connection(), account.id, tenant_id=tenant.id)
+    return SignedUp(
+        tenant=TenantShown.of(ready or tenant), user=User.of(account), token=opened.token
+    )
+
+
+async def _account(errand: Errand, data: SignUp) -> Account:
+    """Return whose e-mail and password these are; an unknown address becomes an account."""
+    check_slug(data.slug)
+    check_name(data.company)
+    check_password(data.password)
+    email, passwords = check_email(data.email), errand.parts.passwords
+    await _check_plan(errand, data.plan)
+    async with errand.parts.catalog.connection() as connection:
+        known = await accounts.find_by_email(connection, email)
+    if known is None:
+        # A hash costs what a check costs: how long the answer takes tells nothing.
+        password_hash = await passwords.hash(data.password)
+        return await accounts.create(
+            await errand.connection(), email=email, password_hash=password_hash
+        )
+    try:
+        return await accounts.log_in(
+            errand.parts.catalog, passwords, email=email, password=data.password
+        )
+    except NotAuthenticated:
+        raise Conflict("this e-mail address can't be used with this password") from None
+
+
+async def _check_plan(errand: Errand, name: str) -> None:
+    async with errand.parts.catalog.connection() as connection:
+        plan = await plans.get(connection, name)
+    if plan.tier is Tier.DATABASE:
+        raise Unprocessable(f"the plan {name} is made with you: ask sales")
+
+
+async def _tenant(errand: Errand, account: Account, data: SignUp) -> tuple[Tenant, Operation]:
+    connection = await errand.connection()
+    tenant = await tenants.find_by_slug(connection, data.slug)
+    if tenant is None or not await _is_unfinished(errand, tenant, account):
+        tenant = await tenants.create(connection, slug=data.slug, name=data.company, plan=data.plan)
+        await members.add(connection, tenant.id, account.id, role=OWNER)
+        await errand.note(
+            "tenant.create", tenant.id, tenant_id=tenant.id, detail={"plan": tenant.plan}
+        )
+    operation = await errand.parts.provisioning.record(connection, tenant)
+    if operation.state is OperationState.FAILED:
+        operation = await operations.retry(connection, operation.id)
+    return tenant, operation
+
+
+async def _is_unfinished(errand: Errand, tenant: Tenant, account: Account) -> bool:
+    """Whether this very account began to make this tenant before, and was broken off."""
+    if tenant.status is not TenantStatus.PROVISIONING:
+        return False
+    member = await members.find(await errand.connection(), tenant.id, account.id)
+    return member is not None and member.role == OWNER

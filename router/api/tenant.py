@@ -1,0 +1,74 @@
+"""The tenant itself, as its members see it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+
+from router.api.door import NEEDS
+from router.api.errand import MemberErrand
+from router.api.parts import Parts
+from router.api.shapes import OperationShown
+from router.api.usage import measure
+from router.catalog import operations
+from router.catalog.operations import OperationFilter
+from router.errors import CatalogUnreachable
+from router.words import Limits, Tenant, TenantStatus, Tier
+
+
+class TenantWhole(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant with what its plan allows. ``usage`` is null while the catalog doesn't answer."""
+
+    id: UUID
+    slug: str
+    name: str
+    status: TenantStatus
+    plan: str
+    tier: Tier | None
+    epoch: int | None
+    limits: Limits
+    usage: dict[str, int] | None
+    schema_revision: str | None
+    operation: OperationShown | None
+
+
+@get("/tenant", tags=["tenant"], summary="The tenant that the request names", opt={NEEDS: None})
+async def show_tenant(errand: NamedDependency[MemberErrand]) -> TenantWhole:
+    """`operation` is what is being done to the tenant now, if anything is."""
+    tenant, parts = errand.tenant, errand.parts
+    place = tenant.placement
+    usage: dict[str, int] | None = None
+    operation: OperationShown | None = None
+    try:
+        usage = {each.metric: each.used for each in await measure(parts, tenant)}
+        operation = await running_operation(parts, tenant)
+    except CatalogUnreachable:
+        pass  # what this process remembers is served all the same
+    return TenantWhole(
+        id=tenant.id,
+        slug=tenant.slug,
+        name=tenant.name,
+        status=tenant.status,
+        plan=tenant.plan,
+        tier=tenant.tier,
+        epoch=place.epoch if place else None,
+        limits=tenant.limits,
+        usage=usage,
+        schema_revision=await parts.revisions.revision_of(place) if place else None,
+        operation=operation,
+    )
+
+
+async def running_operation(parts: Parts, tenant: Tenant) -> OperationShown | None:
+    """Return the newest operation on a tenant, unless it ended well."""
+    async with parts.catalog.connection() as connection:
+        page = await operations.list_page(
+            connection, OperationFilter(tenant_id=tenant.id), items_max=1
+        )
+    latest = next(iter(page.items), None)
+    if latest is None or latest.state.is_ended:
+        return None
+    return OperationShown.of(latest)
