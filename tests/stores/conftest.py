@@ -1,4 +1,4 @@
-"""One world for all tests of the contract, on PostgreSQL 18 and on the oldest that we support."""
+"""One world for all tests of the contract: the newest server, the oldest one, and a pooler."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.stack.binaries import find_postgres
+from tests.pooler.worlds import MISSING, PROGRAM, pooled_world
 from tests.stack.worlds import open_folder
 from tests.worlds import World, running_clusters, world
 
@@ -20,11 +21,19 @@ if TYPE_CHECKING:
 OLDEST = Path("/usr/lib/postgresql/15/bin")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["newest", "oldest"])
+@pytest_asyncio.fixture(
+    scope="session", loop_scope="session", params=["newest", "oldest", "pooled"]
+)
 async def made(request: pytest.FixtureRequest, clusters: Clusters) -> AsyncGenerator[World]:
     """A world with the demo product."""
     if request.param == "newest":
         async with world(clusters) as built:
+            yield built
+        return
+    if request.param == "pooled":
+        if PROGRAM is None:
+            pytest.skip(MISSING)
+        async with pooled_world(clusters) as built:
             yield built
         return
     if not OLDEST.joinpath("postgres").exists():
