@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Processes that share the tests; each has its own servers.
+WORKERS ?= 2
 # More of pytest's own flags: make test PYTEST_FLAGS="-k gate -x"
 PYTEST_FLAGS ?=
 
@@ -31,7 +33,7 @@ up: install ## Run everything in the foreground; Ctrl-C stops it
 	$(BIN)/stepwell up
 
 test: install ## Run every test
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile $(PYTEST_FLAGS)
 
 check: install ## Format, lint, types, import rules, then every test
 	$(BIN)/ruff format --check .

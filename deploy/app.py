@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from deploy.revisions import PlaceRevisions
 from deploy.settings import Settings
 from router.api import Parts, platform_routers
 from router.catalog.passwords import Passwords
+from router.errors import Misconfigured
 from router.gateway.entrance import Entrance
 from router.gateway.gateway import Gateway
 from router.gateway.identity import Site
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from litestar.types import ASGIApp
+
+    from deploy.tracing import Tracing
 
 TITLE = "Stepwell"
 VERSION = "1"
@@ -60,6 +64,7 @@ def create_app(settings: Settings) -> ASGIApp:
 def create_litestar(platform: Platform) -> Litestar:
     """Make the Litestar application inside of the gateway."""
     provisioning, passwords = Provisioning(platform), Passwords()
+    tracing = _tracing(platform.settings)
     product = Router(
         path="/",
         route_handlers=list(platform.loaded.product.routes),
@@ -78,6 +83,8 @@ def create_litestar(platform: Platform) -> Litestar:
             finally:
                 await provisioning.close()
                 passwords.close()
+                if tracing is not None:
+                    tracing.close()
 
     return Litestar(
         route_handlers=[
@@ -92,6 +99,7 @@ def create_litestar(platform: Platform) -> Litestar:
         middleware=[
             PrometheusConfig(app_name="stepwell", prefix="stepwell", group_path=True).middleware
         ],
+        plugins=[] if tracing is None else [tracing.plugin],
         exception_handlers=HANDLERS,
         openapi_config=_openapi(),
         request_max_body_size=platform.settings.body_bytes_max,
@@ -120,6 +128,20 @@ def _parts(platform: Platform, provisioning: Provisioning, passwords: Passwords)
         fingerprint_key=derive_password(secret_key, "fingerprints").encode(),
         body_bytes_max=settings.body_bytes_max,
     )
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if settings.otel_endpoint is None:
+        return None
+    try:
+        # The packages are an extra, so the module that needs them is imported by its name.
+        module = importlib.import_module("deploy.tracing")
+    except ImportError as error:
+        raise Misconfigured(
+            "STEPWELL_OTEL_ENDPOINT is set and OpenTelemetry isn't installed: install stepwell[otel]"
+        ) from error
+    tracing: Tracing = module.Tracing(settings.otel_endpoint, service="stepwell-gateway")
+    return tracing
 
 
 def _openapi() -> OpenAPIConfig:

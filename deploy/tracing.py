@@ -1,0 +1,28 @@
+"""OpenTelemetry spans, by Litestar's own plugin. Imported only where an endpoint is set.
+
+The packages are the extra ``otel``: a gateway that sends no spans needs none of them.
+"""
+
+from __future__ import annotations
+
+from litestar.plugins.opentelemetry import OpenTelemetryConfig, OpenTelemetryPlugin
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+_TRACES_PATH = "/v1/traces"
+
+
+class Tracing:
+    """Sends a span for each request to an OTLP endpoint; ``close`` sends what is left."""
+
+    def __init__(self, endpoint: str, *, service: str) -> None:
+        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+        exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + _TRACES_PATH)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self.plugin = OpenTelemetryPlugin(OpenTelemetryConfig(tracer_provider=self._provider))
+
+    def close(self) -> None:
+        """Send the spans that wait, and stop."""
+        self._provider.shutdown()
