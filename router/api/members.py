@@ -70,7 +70,7 @@ async def list_members(errand: NamedDependency[MemberErrand]) -> List[Member]:
     opt={NEEDS: Permission.MEMBERS_WRITE},
 )
 async def add_member(errand: NamedDependency[MemberErrand], data: JSONBody[NewMember]) -> Member:
-    """For an address without an account send a password for it, or an invitation instead."""
+    """An address without an account needs a password; only an invitation proves the address."""
     password_hash = None
     email = check_email(data.email)
     if data.password is not None:

@@ -80,15 +80,21 @@ async def _account(errand: Errand, data: SignUp) -> Account:
     if known is None:
         # A hash costs what a check costs: how long the answer takes tells nothing.
         password_hash = await passwords.hash(data.password)
-        return await accounts.create(
-            await errand.connection(), email=email, password_hash=password_hash
-        )
+        connection = await errand.connection()
+        try:
+            return await accounts.create(connection, email=email, password_hash=password_hash)
+        except Conflict:  # signed up twice at once
+            raise _unusable() from None
     try:
         return await accounts.log_in(
             errand.parts.catalog, passwords, email=email, password=data.password
         )
     except NotAuthenticated:
-        raise Conflict("this e-mail address can't be used with this password") from None
+        raise _unusable() from None
+
+
+def _unusable() -> Conflict:
+    return Conflict("this e-mail address can't be used with this password")
 
 
 async def _check_plan(errand: Errand, name: str) -> None:

@@ -35,17 +35,19 @@ class Edge:
     commit; a streamed one is sent as it comes and committed behind its last byte.
     """
 
-    __slots__ = ("_held", "_send", "_undertaking")
+    __slots__ = ("_held", "_send", "_succeeded", "_undertaking")
 
     def __init__(self, send: Send, undertaking: Undertaking) -> None:
         self._send = send
         self._undertaking = undertaking
         self._held: HTTPResponseStartEvent | None = None
+        self._succeeded = False
 
     async def __call__(self, message: Message) -> None:
         """Forward one ASGI message, at its time."""
         if message["type"] == "http.response.start":
             self._held = message
+            self._succeeded = message["status"] < _FAILED
             return
         if message["type"] != "http.response.body":
             await self._send(message)
@@ -53,14 +55,14 @@ class Edge:
         is_last = not message.get("more_body", False)
         if self._held is None:
             if is_last:
-                await self._undertaking.finish(succeeded=True)
+                await self._undertaking.finish(succeeded=self._succeeded)
             await self._send(message)
             return
         start, self._held = self._held, None
         if is_last:
             try:
                 await self._undertaking.answered(start, message["body"])
-                await self._undertaking.finish(succeeded=start["status"] < _FAILED)
+                await self._undertaking.finish(succeeded=self._succeeded)
             except Exception as error:  # noqa: BLE001 - whatever kept the commit from happening
                 await self._refuse(error)
                 return

@@ -49,6 +49,9 @@ class Gateway:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            # The same answer as to GET; the server, which keeps the method, leaves the body out.
+            scope = {**scope, "method": "GET"}
         request_id = _request_id(scope)
         answer = _Answer(send, request_id)
         try:

@@ -5,8 +5,6 @@ Pure: what the names lead to is the directory's answer.
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 import msgspec
 
 from router.errors import BadRequest
@@ -60,11 +58,11 @@ def read_host(host_header: str, site: Site) -> tuple[str | None, str | None]:
 
 
 def read_path(path: str) -> tuple[str | None, str]:
-    """Return the slug that ``/t/{slug}/…`` names and the path behind it."""
+    """Return the slug that ``/t/{slug}/…`` names and the path behind it, decoded both."""
     if not path.startswith("/t/"):
         return None, path
     slug, slash, rest = path[3:].partition("/")
-    return unquote(slug), slash + rest or "/"
+    return slug, slash + rest or "/"
 
 
 def read_header(values: list[str]) -> str | None:

@@ -36,6 +36,7 @@ _KEEP = """
     UPDATE stepwell_answer SET fingerprint = $2, status = $3, headers = $4::text::jsonb, body = $5
     WHERE key = $1
 """
+_DROP = "DELETE FROM stepwell_answer WHERE key = $1"
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class Claim:
 
     def __init__(self, key: str, scope: HTTPScope, receive: Receive) -> None:
         self._key = key
+        self._is_kept = False
         self._hash = hashlib.sha256(
             b"\n".join(
                 [
@@ -117,6 +119,12 @@ class Claim:
             msgspec.json.encode(headers).decode(),
             body,
         )
+        self._is_kept = True
+
+    async def settle(self, lease: Lease) -> None:
+        """Let the key be used again if no answer was kept: a streamed one passes by unseen."""
+        if not self._is_kept:
+            await lease.execute(_DROP, self._key)
 
 
 def read_key(values: list[str]) -> str | None:

@@ -58,9 +58,19 @@ class Visit:
         if lease is None:
             return
         if succeeded:
+            await self._settle(lease)
             await lease.commit()
         else:
             await lease.rollback()
+
+    async def _settle(self, lease: Lease) -> None:
+        if self.claim is None:
+            return
+        try:
+            await self.claim.settle(lease)
+        except BaseException:
+            await lease.rollback()
+            raise
 
 
 async def lease_of(scope: Scope) -> Lease:
