@@ -53,8 +53,9 @@ def _listen(settings: Settings) -> socket.socket:
 
 async def _examine(settings: Settings) -> None:
     """Find out what keeps this process from serving, while that is still one sentence."""
-    async with running(Platform(settings)) as platform:
-        await check_revision(platform)
+    platform = Platform(settings)
+    await check_revision(platform)
+    async with running(platform):
         await check_isolation(platform)
 
 

@@ -45,11 +45,11 @@ async def _work(settings: Settings) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(Platform(settings)) as platform:
-        await check_revision(platform)
-        async with _answering(settings.worker_port):
-            _log.info("working", product=settings.product)
-            await _work_until(stop, platform)
+    platform = Platform(settings)
+    await check_revision(platform)
+    async with running(platform), _answering(settings.worker_port):
+        _log.info("working", product=settings.product)
+        await _work_until(stop, platform)
     _log.info("stopped")
 
 

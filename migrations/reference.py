@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
-from sqlalchemy import Computed, Table, and_, delete, exists, or_, select
+from sqlalchemy import URL, Computed, Table, and_, delete, exists, or_, select
 from sqlalchemy import column as named
 from sqlalchemy import table as relation
 from sqlalchemy.dialects.postgresql import insert
 
-from router.alchemy import dialect
+from router.alchemy import REFERENCE_SCHEMA
 from router.catalog import reference_tables
 from router.database import prepare_reference
 from router.errors import Conflict, NotFound, Unprocessable
 from router.names import quote
-from router.product.stored_form import REFERENCE_SCHEMA
 from router.sql import load
 
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ CHANNEL = "stepwell_reference"
 #: What is copied is kept in memory up to here, and in a temporary file beyond.
 SPOOL_BYTES_MAX = 8_000_000
 PIECE_BYTES = 65_536
-_DIALECT = dialect()
+# Not the product's dialect, which puts the tenant in front of what conflicts.
+_DIALECT = URL.create("postgresql+asyncpg").get_dialect()()
 _SQL = load("migrations", "reference.sql")
 _PLACE_IN_FILE = re.compile(r"line (\d+)(?:, column ([^:]+))?")
 
@@ -176,7 +176,11 @@ async def _stage(connection: Connection, table: Table, number: int) -> TableClau
     name, columns = f"stepwell_new_{number}", _columns(table)
     listed = ", ".join(quote(column) for column in columns)
     source = f"SELECT {listed} FROM {_place(table)} WITH NO DATA"  # noqa: S608 - quoted names
-    await connection.execute(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {source}")
+    key = ", ".join(quote(column.name) for column in table.primary_key)
+    await connection.execute(
+        f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {source};"
+        f"CREATE UNIQUE INDEX ON {name} ({key})"
+    )
     return relation(name, *[named(column, table.c[column].type) for column in columns])
 
 
@@ -260,8 +264,6 @@ def _named(file: str) -> Generator[None]:
         raise Unprocessable(f"{file} can't be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Unprocessable(f"{file} isn't UTF-8: {error.reason}") from error
-    except asyncpg.CardinalityViolationError as error:
-        raise Unprocessable(f"{file}: two lines have the same key") from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         where = _PLACE_IN_FILE.search(getattr(error, "context", None) or "")
         place = f", {where[0].strip()}" if where else ""

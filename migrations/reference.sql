@@ -22,11 +22,13 @@ SELECT EXISTS (
 INSERT INTO catalog.reference_table (name, version) VALUES ($1, 0) ON CONFLICT DO NOTHING
 
 -- name: prepare_versions
+SET LOCAL ROLE stepwell_owner;
 CREATE TABLE IF NOT EXISTS reference.stepwell_version (
     name      text PRIMARY KEY,
     version   bigint NOT NULL,
     copied_at timestamptz NOT NULL DEFAULT now()
-)
+);
+RESET ROLE
 
 -- name: wait_for_others
 SELECT pg_advisory_xact_lock(7003771003)

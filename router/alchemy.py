@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
+from sqlalchemy import Table
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_connection,
     PGCompiler_asyncpg,
     PGDialect_asyncpg,
+    PGIdentifierPreparer_asyncpg,
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from router.pool import Link
 
 TENANT_COLUMN = "tenant_id"
+#: Where reference tables live in every database that holds tenants.
+REFERENCE_SCHEMA = "reference"
 
 
 class Transaction(Protocol):
@@ -88,10 +92,26 @@ class _GateConnection(AsyncAdapt_asyncpg_connection):
         )
 
 
+class StoredFormPreparer(PGIdentifierPreparer_asyncpg):
+    """Names the schema of each table: the tenant's own, or the one of the reference tables."""
+
+    def _with_schema_translate(self, schema_translate_map: Any) -> StoredFormPreparer:  # noqa: ANN401 - SQLAlchemy's signature
+        prepared: StoredFormPreparer = super()._with_schema_translate(schema_translate_map)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its preparers untyped
+        of_tenant = prepared.schema_for_object
+
+        def schema_of(item: Any) -> str:  # noqa: ANN401 - tables, sequences, types
+            is_reference = isinstance(item, Table) and item.info.get("reference")
+            return REFERENCE_SCHEMA if is_reference else of_tenant(item)
+
+        prepared.schema_for_object = schema_of
+        return prepared
+
+
 class GateDialect(PGDialect_asyncpg):
     """asyncpg's dialect over connections that the router's pools opened."""
 
     statement_compiler = StoredFormCompiler
+    preparer = StoredFormPreparer
     supports_statement_cache = True
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
+from router.alchemy import REFERENCE_SCHEMA
 from router.fleet import APP_LOGIN, scram_verifier
 from router.names import quote
-from router.product.stored_form import REFERENCE_SCHEMA
 from router.words import Placement, Tier
 
 if TYPE_CHECKING:

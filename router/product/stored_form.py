@@ -28,13 +28,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import conv
 
-from router.alchemy import TENANT_COLUMN
+from router.alchemy import REFERENCE_SCHEMA, TENANT_COLUMN
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.schema import SchemaItem
 
-#: Where reference tables live in every database that holds tenants.
-REFERENCE_SCHEMA = "reference"
 #: Answers to requests with an Idempotency-Key: kept with the tenant's rows, and moved with them.
 ANSWER_TABLE = "stepwell_answer"
 
