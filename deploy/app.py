@@ -138,9 +138,9 @@ def _tracing(settings: Settings) -> Tracing | None:
         module = importlib.import_module("deploy.tracing")
     except ImportError as error:
         raise Misconfigured(
-            "STEPWELL_OTEL_ENDPOINT is set and OpenTelemetry isn't installed: install stepwell[otel]"
+            "STEPWELL_OTEL_ENDPOINT is set and its packages are missing: install stepwell[otel]"
         ) from error
-    tracing: Tracing = module.Tracing(settings.otel_endpoint, service="stepwell-gateway")
+    tracing: Tracing = module.Tracing(settings.otel_endpoint, process="stepwell-gateway")
     return tracing
 
 
@@ -148,8 +148,9 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title=TITLE,
         version=VERSION,
-        path="/",
-        render_plugins=[ApiDocument(path="/openapi.json")],
+        # Not at the root, where Litestar would add a page, and a 404 of its own for every path.
+        path="/openapi.json",
+        render_plugins=[ApiDocument(path=["/", "/openapi.json"])],
         components=Components(
             security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}
         ),

@@ -17,8 +17,8 @@ _TRACES_PATH = "/v1/traces"
 class Tracing:
     """Sends a span for each request to an OTLP endpoint; ``close`` sends what is left."""
 
-    def __init__(self, endpoint: str, *, service: str) -> None:
-        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    def __init__(self, endpoint: str, *, process: str) -> None:
+        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: process}))
         exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + _TRACES_PATH)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self.plugin = OpenTelemetryPlugin(OpenTelemetryConfig(tracer_provider=self._provider))

@@ -36,7 +36,7 @@ def test_a_request_is_a_span_at_the_collector() -> None:
     kind = type("Kept", (Collector,), {"received": received})
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        tracing = Tracing(f"http://127.0.0.1:{server.server_port}/", service="stepwell-test")
+        tracing = Tracing(f"http://127.0.0.1:{server.server_port}/", process="stepwell-test")
         with TestClient(Litestar([hello], plugins=[tracing.plugin])) as client:
             assert client.get("/hello").text == "hello"
         tracing.close()
