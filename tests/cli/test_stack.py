@@ -1,0 +1,98 @@
+"""The embedded stack by the command line: up, down, status, and what is killed comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+
+from tests.cli.teller import Teller
+from tests.cli.worlds import IMPATIENT, Stack, running
+from tests.stack.worlds import living, open_folder
+
+
+def test_status_tells_programs_everything(stack: Stack) -> None:
+    document = stack.ask("status", "--json").document()
+    wanted = {"parts", "urls", "dsn", "stripe", "ops_token"}
+    assert wanted <= document.keys()
+    parts, urls, dsn = document["parts"], document["urls"], document["dsn"]
+    assert isinstance(parts, list)
+    assert isinstance(urls, dict)
+    assert isinstance(dsn, dict)
+    for part in parts:
+        assert {"name", "kind", "pid", "address", "healthy"} <= part.keys()
+        assert part["healthy"] is True
+    kinds = [part["kind"] for part in parts]
+    assert (kinds.count("postgres"), kinds.count("gateway"), kinds.count("worker")) == (2, 2, 1)
+    assert urls.keys() == {"site", "api"}
+    assert dsn["clusters"].keys() == {"shared-1", "dedicated-1"}
+    assert document["stripe"] == {"api_base": None, "api_key": None, "webhook_secret": None}
+
+
+def test_status_tells_people_what_is_healthy(stack: Stack) -> None:
+    done = stack.run("status")
+    assert done.status == 0
+    assert done.out.count(" yes") == len(stack.status().parts)
+
+
+@pytest.mark.parametrize("slug", ["corner-records", "city-records", "world-records"])
+def test_a_demo_tenant_is_served_by_both_gateways(stack: Stack, slug: str) -> None:
+    totals: set[str] = set()
+    for gateway in (0, 1):
+        with stack.call(slug, gateway=gateway) as client:
+            totals.add(client.get("/reports/revenue").raise_for_status().json()["total"])
+    assert len(totals) == 1
+    assert float(totals.pop()) > 0
+
+
+def test_a_second_up_is_refused_with_a_sentence(stack: Stack) -> None:
+    for words in (("up", "--port", "0"), ("up", "--port", "0", "--detach")):
+        assert "is in use by process" in stack.ask(*words).sentence()
+
+
+@pytest.mark.parametrize("name", ["gateway-1", "worker-1", "shared-1", "dedicated-1"])
+def test_a_killed_part_comes_back_and_serves(stack: Stack, name: str) -> None:
+    killed = stack.until(lambda seen: all(part.healthy for part in seen.parts)).part(name).pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    stack.until(
+        lambda seen: seen.part(name).pid != killed and all(part.healthy for part in seen.parts)
+    )
+    with stack.call("world-records") as client:
+        stack.until(lambda _: client.get("/artists").status_code == 200)
+
+
+def test_a_killed_supervisor_costs_nothing_but_the_next_up(teller: Teller) -> None:
+    with open_folder() as folder:
+        stack = Stack(teller, folder / "state")
+        with running(stack):
+            first = stack.status().demo
+            with stack.call("city-records") as client:
+                made = client.post("/artists", json={"name": "Committed"}).raise_for_status()
+            os.kill(_supervisor(stack), signal.SIGKILL)
+            stack.until(lambda seen: seen.phase == "stopped")
+            assert stack.run("up", "--detach", "--port", "0", env=IMPATIENT).status == 0
+            assert stack.status().demo == first
+            with stack.call("city-records") as client:
+                kept = client.get(f"/artists/{made.json()['artist_id']}")
+                assert kept.json() == made.json()
+                assert len(client.get("/artists?limit=200").json()["items"]) > 20
+            assert stack.run("down").status == 0
+            assert stack.status().phase == "stopped"
+        assert living(stack.state) == {}
+
+
+def test_a_port_that_is_taken_is_named(teller: Teller) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, open_folder() as folder:
+        port = taken.getsockname()[1]
+        done = Stack(teller, folder / "state").run("up", "--port", str(port))
+        assert done.status == 1
+        assert done.err.splitlines()[-1].startswith(f"stepwell: port {port} is in use")
+        assert living(folder) == {}
+
+
+def _supervisor(stack: Stack) -> int:
+    text = stack.state.joinpath("lock").read_text(encoding="utf-8")
+    return int(text.partition('"pid":')[2].partition(",")[0])
