@@ -15,12 +15,14 @@ from deploy.stack.binaries import find_postgres
 from deploy.stack.parts import postgres_part
 from deploy.stack.postgres import PostgresCluster, postgres_cluster
 from deploy.stack.supervisor import supervise
-from migrations.product.render import blueprint_of
+from migrations.product.render import blueprint_of, reference_sql
 from pool_tier.rows import RowsStore
 from pool_tier.schemas import SchemasStore
+from router.capability import derive_gate_key
 from router.connect import Address, Connection, connect, parse_dsn
 from router.database import (
     SHARED_SCHEMA,
+    Blueprint,
     drop_database,
     make_database,
     make_schema,
@@ -33,6 +35,7 @@ from router.lease import Entry, Lease, Timeouts
 from router.names import random_name
 from router.pool import Budget, PoolLimits
 from router.product.plug import LoadedProduct, load
+from router.sealing import derive_password
 from router.sources import Sources
 from router.words import (
     Cluster,
@@ -121,7 +124,7 @@ class World:
             )
         }
         self.fleet = Fleet(SECRET_KEY, access=self._access.get, key_id=lambda: self.key_id)
-        self.sources = Sources(Budget(connections_max=64), pools_max=50)
+        self.sources = Sources(Budget(connections_max=connections_max), pools_max=50)
         self.blueprint = blueprint_of(loaded)
         self.stores = _stores(self)
         self.directory = Placements()
@@ -231,7 +234,14 @@ class Placements:
 @contextlib.asynccontextmanager
 async def world(clusters: Clusters, product: str = STORE_PRODUCT) -> AsyncGenerator[World]:
     """Build a world of its own in two running clusters: a fresh shared database, nobody in it."""
-    made = World(clusters, load(product), random_name("w_"))
+    async with world_of(clusters, load(product)) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def world_of(clusters: Clusters, loaded: LoadedProduct) -> AsyncGenerator[World]:
+    """Build a world around a product that is loaded already."""
+    made = World(clusters, loaded, random_name("w_"))
     try:
         await prepare(made)
         yield made
@@ -239,6 +249,31 @@ async def world(clusters: Clusters, product: str = STORE_PRODUCT) -> AsyncGenera
         await made.sources.close()
         async with made.fleet.admin("shared-1", "postgres") as connection:
             await drop_database(connection, made.shared_database)
+
+
+@contextlib.asynccontextmanager
+async def scratch_database(clusters: Clusters, loaded: LoadedProduct) -> AsyncGenerator[Address]:
+    """Lend a database with a gate and the product's reference tables, and nothing else."""
+    admin = parse_dsn(clusters.shared.dsn(), name="shared-1")
+    name = random_name("scratch_")
+    scratch = msgspec.structs.replace(admin, database=name)
+    connection = await connect(admin, purpose="test")
+    try:
+        # The login is the whole cluster's: any other password would shut the other worlds out.
+        password = derive_password(SECRET_KEY, f"login shared-1 {APP_LOGIN}")
+        await prepare_cluster(connection, app_password=password)
+        await make_database(connection, name)
+        inside = await connect(scratch, purpose="test")
+        try:
+            key = derive_gate_key(SECRET_KEY, key_id=1, cluster="shared-1", database=name)
+            empty = Blueprint(head="", schema_sql="", reference_sql=reference_sql(loaded))
+            await prepare_database(inside, login=APP_LOGIN, key=key, blueprint=empty)
+        finally:
+            await inside.close()
+        yield scratch
+    finally:
+        await drop_database(connection, name)
+        await connection.close()
 
 
 async def prepare(made: World) -> None:
