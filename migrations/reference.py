@@ -51,8 +51,9 @@ class Spool:
     """A reference table's rows in PostgreSQL's text format, in memory or in a temporary file."""
 
     def __init__(self) -> None:
-        # Closed by whoever made the spool.
-        self._file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES_MAX)  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - its maker closes it
+            max_size=SPOOL_BYTES_MAX
+        )
 
     async def write(self, data: bytes) -> None:
         """Take a piece."""

@@ -45,7 +45,7 @@ ADD = ("cluster", "add", "extra", "--region", "here", "--capacity", "5", "--role
         (("reference", "load", "country", "x.csv"), "there is no reference table 'country'"),
         (("revision", "-m", "any", "--product", "no.such:product"), "can't be imported"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    ids=str,
 )
 def test_a_wrong_word_is_answered_with_a_sentence(
     stack: Stack, words: tuple[str, ...], said: str

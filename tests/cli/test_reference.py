@@ -8,8 +8,10 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
+from deploy.reference import ReferenceStatus
 from tests.cli.worlds import ROOT, Stack, running, telling
 from tests.stack.worlds import open_folder
 
@@ -59,9 +61,10 @@ def client_of(stack: Stack, slug: str) -> httpx.Client:
 
 
 def is_current(stack: Stack) -> bool:
-    databases = stack.ask("reference", "status", "--json").document()["databases"]
-    assert isinstance(databases, list)
-    return all(each["is_current"] for each in databases)
+    shown = stack.ask("reference", "status", "--json").out
+    return all(
+        each.is_current for each in msgspec.json.decode(shown, type=ReferenceStatus).databases
+    )
 
 
 def test_a_load_reaches_every_tier(atlas: Stack) -> None:

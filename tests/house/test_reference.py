@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import click
-import pytest
 
 from deploy.settings import OTHER_VARIABLES, SETTINGS, Setting
 from router.errors import PlatformError
-from tests.house import reference
+from tests.house import pages, reference
 from tests.house.sources import FLOORS, ROOT, every_python
 
 ERRORS_PAGE = "docs/reference/errors.md"
@@ -82,7 +81,6 @@ def test_the_openapi_page_ends_like_every_text() -> None:
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    pages = pytest.importorskip("tests.house.pages", exc_type=ImportError)
     assert pages.stale_pages() == [], "write them anew with `make reference`"
 
 
