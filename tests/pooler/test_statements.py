@@ -35,10 +35,12 @@ async def use_everything(made: World, tenant: Tenant, turn: int) -> int:
         await lease.fetch("SELECT name FROM artist WHERE artist_id = $1", 1)
         # Last in their transactions: what a statement leaves is only cleared by the next one.
         if turn % 2:
-            rows = [row async for row in lease.stream("SELECT name FROM artist LIMIT $1", 5)]
+            rows = [
+                row["name"] async for row in lease.stream("SELECT name FROM artist LIMIT $1", 5)
+            ]
         else:
             streamed = await session.stream_scalars(select(Artist.name).limit(5))
-            rows = list(await streamed.all())
+            rows = [name async for name in streamed]
         assert rows
     assert record is not None
     return int(record["pid"])
