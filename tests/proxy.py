@@ -36,6 +36,8 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.address = (LOOPBACK, 0)
         self.round_trips = 0
+        #: While this is set, whoever comes is turned away.
+        self.is_shut = False
 
     def hold(self, needle: bytes) -> Held:
         """Hold back the next message of a client that contains a text, and what follows it."""
@@ -50,6 +52,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it."""
+        if self.is_shut:
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

@@ -16,6 +16,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
+from litestar.routes import HTTPRoute
 
 from router.api.errand import AccountErrand, Errand, MemberErrand
 from router.api.parts import Parts
@@ -103,7 +104,7 @@ class Door(ASGIMiddleware):
         """Let one request in, or refuse it."""
         http = cast("HTTPScope", scope)
         if http["method"] == "OPTIONS":
-            await next_app(scope, receive, send)
+            await _send_methods(http, send)
             return
         errand = await self._admit(self._parts, http)
         structlog.contextvars.bind_contextvars(who=errand.actor)
@@ -200,6 +201,20 @@ def _idempotent_actor(errand: Errand, body: bytes) -> str | None:
         return None
     digest = hmac.digest(errand.parts.fingerprint_key, email.encode()[:_EMAIL_LENGTH_MAX], "sha256")
     return f"email:{digest.hex()}"
+
+
+async def _send_methods(scope: HTTPScope, send: Send) -> None:
+    # Litestar's own answer forgets the methods of all handlers of a path but the first.
+    methods = {
+        method
+        for route in scope["litestar_app"].routes
+        if isinstance(route, HTTPRoute) and route.path_format == scope["path_template"]
+        for method in route.methods
+    }
+    allow = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+    headers = [(b"allow", allow.encode())]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _reason(values: list[str]) -> str:

@@ -57,8 +57,7 @@ async def sign_up(errand: NamedDependency[Errand], data: JSONBody[SignUp]) -> Si
     done = await errand.parts.provisioning.run(operation.id)
     if done.state is not OperationState.DONE:
         raise Unavailable(
-            f"tenant {tenant.slug} is still being made ({done.error or done.state.value}); send "
-            "the same request again in a moment",
+            f"tenant {tenant.slug} is still being made: send the same request again in a moment",
             retry_after_s=_RETRY_AFTER_S,
         )
     ready = await errand.parts.directory.refresh(tenant.id)

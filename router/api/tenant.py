@@ -44,7 +44,7 @@ async def show_tenant(errand: NamedDependency[MemberErrand]) -> TenantWhole:
     operation: OperationShown | None = None
     try:
         usage = {each.metric: each.used for each in await measure(parts, tenant)}
-        operation = await running_operation(parts, tenant)
+        operation = _without_error(await running_operation(parts, tenant))
     except CatalogUnreachable:
         pass  # what this process remembers is served all the same
     return TenantWhole(
@@ -62,8 +62,13 @@ async def show_tenant(errand: NamedDependency[MemberErrand]) -> TenantWhole:
     )
 
 
+def _without_error(operation: OperationShown | None) -> OperationShown | None:
+    # An attempt's error may name our servers; operators read it in theirs.
+    return msgspec.structs.replace(operation, error=None) if operation else None
+
+
 async def running_operation(parts: Parts, tenant: Tenant) -> OperationShown | None:
-    """Return the newest operation on a tenant, unless it ended well."""
+    """Return the newest operation on a tenant, unless it has ended."""
     async with parts.catalog.connection() as connection:
         page = await operations.list_page(
             connection, OperationFilter(tenant_id=tenant.id), items_max=1

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from router.gateway.problems import PROBLEM_TYPE, problem_headers, problem_of, with_request_id
+from router.gateway.problems import (
+    PROBLEM_TYPE,
+    log_failure,
+    problem_headers,
+    problem_of,
+    with_request_id,
+)
 
 if TYPE_CHECKING:
     from litestar.types import HTTPResponseStartEvent, Message, Send
@@ -72,6 +78,7 @@ class Edge:
     async def _refuse(self, error: Exception) -> None:
         """Tell the caller that nothing was kept, in place of the answer that said otherwise."""
         problem = problem_of(error)
+        log_failure(problem, error)
         body = msgspec.json.encode(with_request_id(problem, self._undertaking.request_id))
         headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
         headers += [

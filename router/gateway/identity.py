@@ -5,6 +5,9 @@ Pure: what the names lead to is the directory's answer.
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv6Address
+
 import msgspec
 
 from router.errors import BadRequest
@@ -12,6 +15,8 @@ from router.names import is_slug
 
 _HOST_LENGTH_MAX = 253
 _PORT_END = 65_536
+_PORT = re.compile(r"[0-9]{1,5}")
+_DIGITS = re.compile(r"[0-9.]+")
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,14 +86,19 @@ def could_exist(slug: str) -> bool:
 
 def _split_port(host: str) -> tuple[str, int | None]:
     if host.startswith("["):
-        name, _, port = host.partition("]")
-        name, port = name + "]", port.removeprefix(":")
+        name, bracket, port = host.partition("]")
+        name, port = name + bracket, port.removeprefix(":")
     else:
         name, _, port = host.partition(":")
-    if port and not (port.isascii() and port.isdigit() and int(port) < _PORT_END):
+    if port and not (_PORT.fullmatch(port) and int(port) < _PORT_END):
         raise BadRequest("the Host header is malformed")
     return name, int(port) if port else None
 
 
 def _is_address(host: str) -> bool:
-    return host.startswith("[") or host.replace(".", "").isdigit()
+    if not (host.startswith("[") and host.endswith("]")):
+        return _DIGITS.fullmatch(host) is not None
+    try:
+        return IPv6Address(host[1:-1]).scope_id is None
+    except ValueError:
+        return False

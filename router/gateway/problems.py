@@ -12,7 +12,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from router.errors import PlatformError
+from router.errors import CatalogUnreachable, DatabaseUnreachable, PlatformError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,7 @@ def problem_of(error: Exception) -> Problem:
                 type=f"urn:stepwell:{error.code}",
                 title=error.title,
                 status=error.status,
-                detail=error.detail,
+                detail=_told(error),
                 code=error.code,
                 retry_after_s=error.retry_after_s,
             )
@@ -95,6 +95,19 @@ def problem_of(error: Exception) -> Problem:
             return _problem(status, f"http_{status}", _title(status), error.detail)
         case _:
             return _foreign_problem(error)
+
+
+def _told(error: PlatformError) -> str:
+    """Keep our servers' addresses to ourselves: they are in the log, under the request's id."""
+    match error:
+        case CatalogUnreachable():
+            return "the platform can't look this up now; try again"
+        case DatabaseUnreachable():
+            return "the tenant's database doesn't answer; try again"
+        case _ if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "the platform failed; the request id finds it in the log"
+        case _:
+            return error.detail
 
 
 def _foreign_problem(error: Exception) -> Problem:
@@ -116,15 +129,32 @@ def _foreign_problem(error: Exception) -> Problem:
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Litestar's exception handler for everything."""
     problem = problem_of(error)
+    log_failure(problem, error)
     request_id = request.scope["state"].get("request_id", "")
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        unforeseen = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
-        _log.error("request_failed", code=problem.code, exc_info=error if unforeseen else None)
     return Response(
         content=with_request_id(problem, request_id),
         status_code=problem.status,
         media_type=PROBLEM_TYPE,
-        headers=problem_headers(problem),
+        headers={**_methods(error), **problem_headers(problem)},
+    )
+
+
+def _methods(error: Exception) -> dict[str, str]:
+    """Return Allow, when the method is what was wrong."""
+    given = error.headers if isinstance(error, HTTPException) else None
+    return {"Allow": given["allow"]} if given and "allow" in given else {}
+
+
+def log_failure(problem: Problem, error: Exception) -> None:
+    """Write down what the caller isn't told, when the failure is ours."""
+    if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return
+    unforeseen = problem.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    _log.error(
+        "request_failed",
+        code=problem.code,
+        reason=str(error),
+        exc_info=error if unforeseen else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""One world with one gateway for all tests that don't break it."""
+"""One world with two gateways for all tests that don't break it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.worlds import Clusters
 
 @pytest.fixture(scope="session")
 async def made(clusters: Clusters) -> AsyncIterator[GatewayWorld]:
-    async with gateway_world(clusters) as built:
+    async with gateway_world(clusters, gateways=2) as built:
         yield built
 
 

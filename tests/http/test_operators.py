@@ -231,7 +231,9 @@ async def test_a_wrong_cursor_is_refused(made: GatewayWorld, shop: Customer, aft
     assert "cursor" in expect(answer, 400)["detail"]
 
 
-@pytest.mark.parametrize("name", ["no-such", "0f8fad5b-d9cb-469f-a165-70867728950e", "%00", "a" * 300, "..%2f", "ü"])
+@pytest.mark.parametrize(
+    "name", ["no-such", "0f8fad5b-d9cb-469f-a165-70867728950e", "%00", "a" * 300, "..%2f", "ü"]
+)
 async def test_an_unknown_tenant_is_not_found(made: GatewayWorld, name: str) -> None:
     answer = await made.client.get(f"/api/ops/tenants/{name}", headers=ops())
     assert answer.status_code in {400, 404}, answer.text
