@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import string
 import time
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,9 @@ _AT_ONCE_MAX = 4
 _CAREFUL = (
     "SET default_transaction_read_only = on; SET search_path = pg_catalog;"
     "SET statement_timeout = '30s'; SET lock_timeout = '3s'; SET jit = off"
+)
+_ONE_RULE = string.Template(
+    "SELECT '$name' AS rule, found.object::text, found.detail::text FROM ($statement) AS found"
 )
 _UNANSWERED = (PlatformError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -237,11 +241,11 @@ def _versions(number: int, where: str) -> Iterator[Finding]:
 async def _ask(
     asked: Connection, rules: Iterable[Rule], given: str, *, where: str, facts: _Facts | None = None
 ) -> list[Finding]:
-    """Ask every rule that is SQL; ``given`` names what it asks about."""
+    """Ask every rule that is SQL in one statement, so that what is ``given`` is read once."""
+    asking = {rule.name: rule for rule in rules if rule.sql is not None}
+    parts = [_ONE_RULE.substitute(name=name, statement=rule.sql) for name, rule in asking.items()]
     value = msgspec.json.encode(facts or _Facts()).decode()
     return [
-        found(rule, thing=row["object"], where=where, detail=row["detail"])
-        for rule in rules
-        if rule.sql is not None
-        for row in await asked.fetch(f"{given}\n{rule.sql}", value)
+        found(asking[row["rule"]], thing=row["object"], where=where, detail=row["detail"])
+        for row in await asked.fetch("\n".join([given, "\nUNION ALL\n".join(parts)]), value)
     ]
