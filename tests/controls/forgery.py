@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.controls.scene import Scene
 
 #: What articles tell people to compare tenant_id with.
-_SETTINGS = ("app.tenant", "app.tenant_id", "app.current_tenant", "gate.tenant")
+_SETTINGS = ("app.tenant", "app.tenant_id", "gate.tenant")
 _COUNT = "SELECT count(*) FROM {}.book WHERE tenant_id = $1"
 _NO_PROOF = "0001" + "0" * 64
 
