@@ -65,17 +65,22 @@ CREATE TABLE gate.revision (
 -- capability: purpose (1) tenant (32) epoch (16) expiry in ms (12) key (4) mac (64), hexadecimal.
 -- SW001: the tenant is not here at that epoch; DETAIL is its placement as JSON, {} when unknown.
 -- SW002: the capability is wrong, late, or came in the middle of a transaction.
+--
+-- One query finds everything out, as each expression of its own costs plpgsql a microsecond in each
+-- transaction, however little it does. What is wrong is asked only when something is.
 CREATE FUNCTION gate.enter(capability text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $gate$
 DECLARE
-    purpose   text := left(capability, 1);
-    body      text := left(capability, 65);
-    tenant    uuid;
-    seen      bigint;
-    entry     record;
-    stamped   text;
+    purpose      text := left(capability, 1);
+    tenant       uuid;
+    is_held      boolean;
+    is_authentic boolean;
+    is_fresh     boolean;
+    is_fitting   boolean;
+    is_here      boolean;
+    stamp        text;
 BEGIN
     IF length(capability) <> 129 THEN
         RAISE EXCEPTION 'the capability is malformed' USING ERRCODE = 'SW002';
@@ -86,76 +91,65 @@ BEGIN
         RAISE EXCEPTION 'the gate opens only at the start of a transaction'
             USING ERRCODE = 'SW002';
     END IF;
-    tenant := substr(capability, 2, 32)::uuid;
-    seen := ('x' || substr(capability, 34, 16))::bit(64)::bigint;
+    tenant := substr(capability, 2, 32);
 
     IF purpose <> 'm' THEN
         -- A move takes this lock exclusively to shut the tenant's old place. The lock comes first
         -- and the row second: the other way round the row may be read before a move and believed
         -- after it.
-        PERFORM pg_advisory_xact_lock_shared(('x' || substr(capability, 2, 16))::bit(64)::bigint);
-    END IF;
-
-    IF current_setting('transaction_isolation') = 'read committed'
-        OR current_setting('transaction_read_only') = 'on' OR purpose = 'm' THEN
-        SELECT k.inner_pad, k.outer_pad, h.state, h.epoch, h.login, h.place INTO entry
-        FROM gate.key AS k LEFT JOIN gate.home AS h ON h.tenant_id = tenant
-        WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
-    ELSE
-        -- REPEATABLE READ took its snapshot before it waited for the lock, so a plain read would
-        -- still see the tenant here after it moved. FOR SHARE answers 40001 instead.
-        SELECT k.inner_pad, k.outer_pad, h.state, h.epoch, h.login, h.place INTO entry
-        FROM gate.key AS k JOIN gate.home AS h ON h.tenant_id = tenant
-        WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer
-        FOR SHARE OF h;
-        IF NOT FOUND THEN
-            SELECT k.inner_pad, k.outer_pad, NULL::text AS state, NULL::bigint AS epoch,
-                NULL::name AS login, NULL::jsonb AS place INTO entry
-            FROM gate.key AS k
-            WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
+        is_held := pg_advisory_xact_lock_shared(
+            ('x' || substr(capability, 2, 16))::bit(64)::bigint) IS NULL;
+        IF current_setting('transaction_isolation') <> 'read committed'
+            AND current_setting('transaction_read_only') <> 'on' THEN
+            -- REPEATABLE READ took its snapshot before it waited for the lock, so a plain read
+            -- would still see the tenant here after it moved. FOR SHARE answers 40001 instead.
+            PERFORM FROM gate.home AS h WHERE h.tenant_id = tenant FOR SHARE OF h;
         END IF;
     END IF;
 
-    IF entry.inner_pad IS NULL
-        OR sha256(entry.outer_pad || sha256(entry.inner_pad || convert_to(body, 'UTF8')))
-            <> decode(substr(capability, 66), 'hex') THEN
-        RAISE EXCEPTION 'the capability is not authentic' USING ERRCODE = 'SW002';
-    END IF;
-    IF ('x' || lpad(substr(capability, 50, 12), 16, '0'))::bit(64)::bigint
-        < extract(epoch FROM statement_timestamp()) * 1000 THEN
-        RAISE EXCEPTION 'the capability has expired' USING ERRCODE = 'SW002',
-            HINT = 'Compare the clocks of the router and of this server.';
-    END IF;
-
-    CASE purpose
-        WHEN 'w' THEN NULL;
-        WHEN 'r' THEN
-            IF current_setting('transaction_read_only') <> 'on' THEN
-                RAISE EXCEPTION 'this capability may only read' USING ERRCODE = 'SW002';
-            END IF;
-        WHEN 'm' THEN
+    -- The stamp covers this transaction of this backend, so it is worthless anywhere else; it is
+    -- made of fewer bytes than any capability, so neither can pass for the other.
+    SELECT
+        sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(capability, 65), 'UTF8')))
+            = decode(substr(capability, 66), 'hex'),
+        to_timestamp(('x0000' || substr(capability, 50, 12))::bit(64)::bigint / 1000.0::float8)
+            >= statement_timestamp(),
+        CASE purpose
+            WHEN 'w' THEN true
+            WHEN 'r' THEN current_setting('transaction_read_only') = 'on'
             -- The platform's own work (provision, proof, erase) may look at a tenant in any state,
             -- and no login that serves requests can pass for it.
-            IF NOT pg_has_role(session_user, 'stepwell_owner', 'MEMBER') THEN
-                RAISE EXCEPTION 'this capability is the platform''s' USING ERRCODE = 'SW002';
-            END IF;
-        ELSE
-            RAISE EXCEPTION 'the capability is malformed' USING ERRCODE = 'SW002';
-    END CASE;
-    IF purpose <> 'm' AND (
-        entry.state IS DISTINCT FROM 'active'
-        OR entry.epoch <> seen
-        OR entry.login <> session_user
-    ) THEN
-        RAISE EXCEPTION 'tenant % is not here at epoch %', tenant, seen
-            USING ERRCODE = 'SW001', DETAIL = coalesce(entry.place::text, '{}');
-    END IF;
+            WHEN 'm' THEN pg_has_role(session_user, 'stepwell_owner', 'MEMBER')
+        END,
+        purpose = 'm' OR (
+            h.state = 'active'
+            AND h.epoch = ('x' || substr(capability, 34, 16))::bit(64)::bigint
+            AND h.login = session_user
+        ),
+        tenant || substr(capability, 62, 4) || encode(sha256(k.outer_pad || sha256(k.inner_pad
+            || uuid_send(tenant) || int4send(pg_backend_pid())
+            || timestamptz_send(transaction_timestamp()))), 'hex')
+    INTO is_authentic, is_fresh, is_fitting, is_here, stamp
+    FROM gate.key AS k LEFT JOIN gate.home AS h ON h.tenant_id = tenant
+    WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
 
-    stamped := tenant || substr(capability, 62, 4);
-    -- The stamp covers this transaction of this backend, so it is worthless anywhere else.
-    PERFORM set_config('gate.stamp', stamped || encode(sha256(entry.outer_pad || sha256(
-        entry.inner_pad || convert_to('stamp:' || stamped || ':' || pg_backend_pid()
-        || ':' || extract(epoch FROM transaction_timestamp()), 'UTF8'))), 'hex'), true);
+    IF (is_authentic AND is_fresh AND is_fitting AND is_here) IS TRUE THEN
+        is_held := set_config('gate.stamp', stamp, true) IS NULL;
+        RETURN;
+    END IF;
+    IF is_authentic IS NOT TRUE THEN
+        RAISE EXCEPTION 'the capability is not authentic' USING ERRCODE = 'SW002';
+    ELSIF is_fresh IS NOT TRUE THEN
+        RAISE EXCEPTION 'the capability has expired' USING ERRCODE = 'SW002',
+            HINT = 'Compare the clocks of the router and of this server.';
+    ELSIF is_fitting IS NOT TRUE THEN
+        RAISE EXCEPTION 'the capability is for something else than this transaction'
+            USING ERRCODE = 'SW002',
+            HINT = 'One for reading fits READ ONLY, and the platform''s own fits its owner''s login.';
+    END IF;
+    RAISE EXCEPTION 'tenant % is not here at the epoch of the capability', tenant
+        USING ERRCODE = 'SW001',
+        DETAIL = coalesce((SELECT h.place::text FROM gate.home AS h WHERE h.tenant_id = tenant), '{}');
 END
 $gate$;
 
@@ -166,21 +160,24 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $gate$
 DECLARE
-    stamp text := current_setting('gate.stamp', true);
-    pads  record;
+    stamp        text := current_setting('gate.stamp', true);
+    tenant       uuid;
+    is_authentic boolean;
 BEGIN
-    IF stamp IS NULL OR stamp = '' THEN
+    IF coalesce(stamp, '') = '' THEN
         RETURN NULL;
     END IF;
-    SELECT k.inner_pad, k.outer_pad INTO pads FROM gate.key AS k
-    WHERE k.id = ('x' || substr(stamp, 37, 4))::bit(16)::integer;
-    IF pads.inner_pad IS NULL OR sha256(pads.outer_pad || sha256(pads.inner_pad || convert_to(
-            'stamp:' || left(stamp, 40) || ':' || pg_backend_pid()
-            || ':' || extract(epoch FROM transaction_timestamp()), 'UTF8')))
-        <> decode(substr(stamp, 41), 'hex') THEN
+    tenant := left(stamp, 36);
+    SELECT sha256(k.outer_pad || sha256(k.inner_pad
+            || uuid_send(tenant) || int4send(pg_backend_pid())
+            || timestamptz_send(transaction_timestamp())))
+        = decode(substr(stamp, 41), 'hex')
+    INTO is_authentic
+    FROM gate.key AS k WHERE k.id = ('x' || substr(stamp, 37, 4))::bit(16)::integer;
+    IF is_authentic IS NOT TRUE THEN
         RAISE EXCEPTION 'the tenant of this transaction is not authentic' USING ERRCODE = 'SW002';
     END IF;
-    RETURN left(stamp, 36)::uuid;
+    RETURN tenant;
 END
 $gate$;
 
