@@ -24,6 +24,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     ``tls`` is ``disable`` or ``verify-full``: with anything between them asyncpg hands the
     password to whoever answers. ``keeps_statements`` is false for a pooler that gives each
     transaction another server connection, which knows nothing of statements prepared before.
+    ``settings`` are those that each session begins with, and that RESET ALL brings back.
     """
 
     host: str
@@ -34,6 +35,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     tls: str = "verify-full"
     tls_root: str | None = None
     keeps_statements: bool = True
+    settings: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"<{self.user}@{self.host}:{self.port}/{self.database}>"
@@ -118,7 +120,7 @@ async def connect(
             timeout=connect_s_max,
             statement_cache_size=statements_max,
             max_cached_statement_lifetime=0,
-            server_settings={"application_name": f"stepwell {purpose}"},
+            server_settings={"application_name": f"stepwell {purpose}", **address.settings},
         )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnreachable(f"{address!r} can't be reached: {error}") from error

@@ -18,7 +18,7 @@ from router.sealing import derive_password
 from router.words import Cluster, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from router.connect import Connection
 
@@ -69,8 +69,13 @@ class Fleet:
         """Return the password of one of our logins on a cluster."""
         return derive_password(self._secret_key, f"login {cluster} {login}")
 
-    def login_address(self, placement: Placement) -> Address:
-        """Return where leases of a placement connect: the cluster's pooler, if it has one."""
+    def login_address(
+        self, placement: Placement, settings: Mapping[str, str] | None = None
+    ) -> Address:
+        """Return where leases of a placement connect: the cluster's pooler, if it has one.
+
+        ``settings`` are for direct sessions only: a pooler's belong to whoever comes next.
+        """
         known = self._known(placement.cluster)
         host, port = known.cluster.pooler or (known.cluster.host, known.cluster.port)
         return msgspec.structs.replace(
@@ -81,6 +86,7 @@ class Fleet:
             user=placement.login,
             password=self.password(placement.cluster, placement.login),
             keeps_statements=known.cluster.pooler is None or known.cluster.pooler_statements,
+            settings=dict(settings or {}) if known.cluster.pooler is None else {},
         )
 
     def admin_address(self, cluster: str, database: str) -> Address:

@@ -21,7 +21,7 @@ from router.names import quote
 from router.words import Consistency, Mode, Placement, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from uuid import UUID
 
     from router.capability import GateKey
@@ -59,12 +59,31 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     consistency: Consistency = Consistency.READ_COMMITTED
     timeouts: Timeouts = Timeouts()
 
-    def opening(self) -> str:
+    def settings(self) -> dict[str, str]:
+        """Return what the transaction runs under."""
+        return {
+            "search_path": f"{quote(self.placement.schema)},reference",
+            "statement_timeout": str(self.timeouts.statement_ms),
+            "lock_timeout": str(self.timeouts.lock_ms),
+            "idle_in_transaction_session_timeout": str(self.timeouts.idle_ms),
+        }
+
+    def lasting_settings(self) -> dict[str, str]:
+        """Return what a connection may begin with, as nearly all that it will serve have it alike.
+
+        The name of a schema of one's own is no business of the tenant that comes next.
+        """
+        settings = self.settings()
+        if self.placement.tier is Tier.SCHEMA:
+            del settings["search_path"]
+        return settings
+
+    def opening(self, given: Mapping[str, str]) -> str:
         """Spell the one message that begins the transaction, signed for this moment.
 
         What an injected statement left on the connection must not reach the tenant that gets it
         next: RESET ALL ends settings, and not the role; the modes of a transaction would come from
-        settings too, so each is named.
+        settings too, so each is named. ``given`` is what RESET ALL brings back: all else is said.
         """
         capability = sign(
             self.tenant_id,
@@ -74,15 +93,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             now_ms=time.time_ns() // 1_000_000,
         )
         access = "READ ONLY" if self.mode is Mode.READ else "READ WRITE"
+        said = "".join(
+            f"set_config('{name}','{value}',true),"
+            for name, value in self.settings().items()
+            if given.get(name) != value
+        )
         return (
             f"BEGIN ISOLATION LEVEL {self.consistency.value},{access},NOT DEFERRABLE;"
             "RESET ALL;RESET ROLE;CLOSE ALL;"
-            f"SELECT pg_advisory_unlock_all(),"
-            f"set_config('search_path','{quote(self.placement.schema)},reference',true),"
-            f"set_config('statement_timeout','{self.timeouts.statement_ms}',true),"
-            f"set_config('lock_timeout','{self.timeouts.lock_ms}',true),"
-            f"set_config('idle_in_transaction_session_timeout','{self.timeouts.idle_ms}',true),"
-            f"gate.enter('{capability}')"
+            f"SELECT pg_advisory_unlock_all(),{said}gate.enter('{capability}')"
         )
 
 
@@ -210,7 +229,7 @@ class Lease:
         """Enter once more, after the product itself ended the transaction in mid-request."""
         self._check()
         try:
-            await self._link.raw.execute(self._entry.opening())
+            await self._link.raw.execute(self._entry.opening(self._source.given))
         except asyncpg.PostgresError as error:
             refused = _translated(error, self._entry)
             if isinstance(refused, Moved):
@@ -279,6 +298,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     side: alchemy.AlchemySide
 
+    @property
+    def given(self) -> Mapping[str, str]:
+        """The settings that each of its connections begins with."""
+        return self.pool.address.settings
+
 
 async def open_lease(entry: Entry, source: Source) -> Lease:
     """Enter the tenant: one round trip on a pooled connection.
@@ -290,7 +314,7 @@ async def open_lease(entry: Entry, source: Source) -> Lease:
     for _ in range(_DEAD_LINKS_MAX):
         link = await source.pool.acquire()
         try:
-            await link.raw.execute(entry.opening())
+            await link.raw.execute(entry.opening(source.given))
         except _DEAD as error:
             link.raw.terminate()
             source.pool.release(link)

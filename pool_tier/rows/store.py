@@ -68,7 +68,7 @@ class RowsStore:
         place = entry.placement
         source = self._sources.get(
             (self.tier, place.cluster, place.database, place.login, 0),
-            lambda: self._fleet.login_address(place),
+            lambda: self._fleet.login_address(place, entry.lasting_settings()),
             self._limits,
         )
         return await open_lease(entry, source)

@@ -89,7 +89,7 @@ class SchemasStore:
         subpool = zlib.crc32(place.schema.encode()) % self._subpools
         source = self._sources.get(
             (self.tier, place.cluster, place.database, place.login, subpool),
-            lambda: self._fleet.login_address(place),
+            lambda: self._fleet.login_address(place, entry.lasting_settings()),
             self._limits,
         )
         return await open_lease(entry, source)
