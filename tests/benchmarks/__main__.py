@@ -1,0 +1,95 @@
+"""`python -m tests.benchmarks`: what tenancy costs, as ratios to floors of the same run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import AsyncExitStack
+
+import msgspec
+import uvloop
+from rich.console import Console
+
+from tests.benchmarks import figures
+from tests.benchmarks.cpu import IS_KNOWN
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.report import Report
+from tests.benchmarks.requests import OPERATIONS, compare_operation
+from tests.benchmarks.rounds import Comparison
+from tests.benchmarks.world import FLOOR_DATABASE, QUICK, BenchWorld, Sizes, bench_world, serving
+
+FIGURES = ("directory", "connections", "provision", "memory")
+ROUNDS = 25
+ROUNDS_QUICK = 5
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What to measure, and how often."""
+
+    parts: tuple[str, ...]
+    sizes: Sizes
+    rounds: int
+
+
+async def run(wish: Wish) -> Report:
+    """Build the world, measure what is wished for, and take everything down."""
+    async with bench_world(wish.sizes) as world:
+        compared, found = await _with_servers(world, wish)
+        for part, measure in (
+            ("directory", figures.look_up),
+            ("memory", figures.memory),
+            ("provision", figures.provision),
+        ):
+            if part in wish.parts:
+                found += await measure(world)
+    return Report(sizes=wish.sizes, comparisons=compared, figures=found)
+
+
+async def _with_servers(world: BenchWorld, wish: Wish) -> tuple[list[Comparison], list[Figure]]:
+    operations = [part for part in wish.parts if part in OPERATIONS]
+    compared: list[Comparison] = []
+    found: list[Figure] = []
+    if not operations and "connections" not in wish.parts:
+        return compared, found
+    async with AsyncExitStack() as stack:
+        dsn = world.clusters.shared.dsn(FLOOR_DATABASE)
+        floor = await stack.enter_async_context(serving("floor", world.settings, dsn=dsn))
+        dsn = world.settings.database_url
+        gateway = await stack.enter_async_context(serving("gateway", world.settings, dsn=dsn))
+        for operation in operations:
+            compared += await compare_operation(
+                operation, world, floor, gateway, rounds=wish.rounds
+            )
+        if "connections" in wish.parts:
+            found += await figures.connections(world, gateway)
+    return compared, found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join((*OPERATIONS, *FIGURES))}")
+    parser.add_argument("--quick", action="store_true", help="fewer tenants and rounds")
+    parser.add_argument("--json", action="store_true", help="one document instead of tables")
+    parser.add_argument("--strict", action="store_true", help="fail when noisy, or missed a mark")
+    parser.add_argument("--rounds", type=int, help="blocks of each variant")
+    given = parser.parse_args()
+    unknown = set(given.parts).difference(OPERATIONS, FIGURES)
+    if unknown:
+        parser.error(f"nothing is called {', '.join(sorted(unknown))}")
+    if not IS_KNOWN:
+        parser.error("CPU time of other processes is read from /proc/…/schedstat: use Linux")
+    wish = Wish(
+        parts=tuple(given.parts) or (*OPERATIONS, *FIGURES),
+        sizes=QUICK if given.quick else Sizes(),
+        rounds=given.rounds or (ROUNDS_QUICK if given.quick else ROUNDS),
+    )
+    report = uvloop.run(run(wish))
+    if given.json:
+        sys.stdout.buffer.write(msgspec.json.encode(report.document()) + b"\n")
+    else:
+        report.show(Console(width=120))
+    return 1 if given.strict and (report.is_noisy or report.missed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

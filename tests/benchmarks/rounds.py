@@ -1,0 +1,161 @@
+"""Shuffled blocks of requests, so that whatever else the machine does hits every variant alike."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+import msgspec
+
+from tests.benchmarks.client import Client
+from tests.benchmarks.cpu import Backends, cpu_ns
+from tests.benchmarks.world import Server
+
+BLOCK_REQUESTS = 20
+WARM_BLOCKS = 2
+#: Six, so that PostgreSQL has settled on a generic plan and every connection knows the statement.
+_WARM_TURNS = 6
+#: The floor is measured twice under two names: a run in which the two differ by more is noise.
+NOISE_MAX = 0.05
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to answer the same question. ``spell`` makes the request of one caller."""
+
+    name: str
+    server: Server
+    tokens: list[str]
+    spell: Callable[[str], bytes]
+
+    def draw(self) -> bytes:
+        """Spell the request of a caller drawn at random."""
+        return self.spell(random.choice(self.tokens))
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request of a block cost, on average; ``wall_us`` is the block's median."""
+
+    python_us: float
+    postgres_us: float
+    wall_us: float
+
+    @property
+    def cpu_us(self) -> float:
+        return self.python_us + self.postgres_us
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant's medians over all rounds, and its ratios to the floor of the same round."""
+
+    name: str
+    python_us: float
+    postgres_us: float
+    wall_us: float
+    cpu_ratio: float
+    python_ratio: float
+    wall_ratio: float
+    ratio_max: float | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Variants against their floor."""
+
+    title: str
+    floor: str
+    lines: list[Line]
+    noise: float
+
+    @property
+    def is_noisy(self) -> bool:
+        return self.noise > NOISE_MAX
+
+    @property
+    def missed(self) -> list[Line]:
+        """Return the lines that are above what is required of them."""
+        return [line for line in self.lines if line.ratio_max and line.cpu_ratio > line.ratio_max]
+
+
+async def measure(
+    variants: list[Variant], backends: Backends, *, rounds: int
+) -> dict[str, list[Cost]]:
+    """Run every variant once a round, in another order each time."""
+    clients = {variant.name: Client(variant.server.port) for variant in variants}
+    costs: dict[str, list[Cost]] = {variant.name: [] for variant in variants}
+    try:
+        for variant in variants:
+            await _meet_all(variant, clients[variant.name])
+        for number in range(WARM_BLOCKS + rounds):
+            for variant in random.sample(variants, len(variants)):
+                cost = await _block(variant, clients[variant.name], backends)
+                if number >= WARM_BLOCKS:
+                    costs[variant.name].append(cost)
+    finally:
+        for client in clients.values():
+            await client.close()
+    return costs
+
+
+async def _meet_all(variant: Variant, client: Client) -> None:
+    """Let the server meet every caller, and every statement its schema."""
+    for _ in range(_WARM_TURNS):
+        for token in variant.tokens:
+            await client.ask(variant.spell(token))
+
+
+async def _block(variant: Variant, client: Client, backends: Backends) -> Cost:
+    walls: list[int] = []
+    # The first request opens the connection, and the backend wakes up: not what is measured.
+    await client.ask(variant.draw())
+    python_ns, postgres_ns = cpu_ns(variant.server.pid), backends.cpu_ns()
+    for _ in range(BLOCK_REQUESTS):
+        request = variant.draw()
+        begun_ns = time.perf_counter_ns()
+        await client.ask(request)
+        walls.append(time.perf_counter_ns() - begun_ns)
+    return Cost(
+        python_us=(cpu_ns(variant.server.pid) - python_ns) / BLOCK_REQUESTS / 1_000,
+        postgres_us=(backends.cpu_ns() - postgres_ns) / BLOCK_REQUESTS / 1_000,
+        wall_us=median(walls) / 1_000,
+    )
+
+
+def compare(
+    title: str, costs: Mapping[str, list[Cost]], *, floor: str, required: Mapping[str, float | None]
+) -> Comparison:
+    """Set variants in relation to a floor, which was also measured as ``{floor} again``."""
+    first, second = costs[floor], costs[f"{floor} again"]
+    floors = [_mean(one, two) for one, two in zip(first, second, strict=True)]
+    return Comparison(
+        title=title,
+        floor=floor,
+        noise=abs(_median_cpu(first) / _median_cpu(second) - 1),
+        lines=[_line(name, costs[name], floors, required[name]) for name in required],
+    )
+
+
+def _mean(one: Cost, two: Cost) -> Cost:
+    return Cost(
+        python_us=(one.python_us + two.python_us) / 2,
+        postgres_us=(one.postgres_us + two.postgres_us) / 2,
+        wall_us=(one.wall_us + two.wall_us) / 2,
+    )
+
+
+def _median_cpu(costs: list[Cost]) -> float:
+    return median(cost.cpu_us for cost in costs)
+
+
+def _line(name: str, costs: list[Cost], floors: list[Cost], ratio_max: float | None) -> Line:
+    pairs = list(zip(costs, floors, strict=True))
+    return Line(
+        name=name,
+        python_us=median(cost.python_us for cost in costs),
+        postgres_us=median(cost.postgres_us for cost in costs),
+        wall_us=median(cost.wall_us for cost in costs),
+        cpu_ratio=median(cost.cpu_us / floor.cpu_us for cost, floor in pairs),
+        python_ratio=median(cost.python_us / floor.python_us for cost, floor in pairs),
+        wall_ratio=median(cost.wall_us / floor.wall_us for cost, floor in pairs),
+        ratio_max=ratio_max,
+    )

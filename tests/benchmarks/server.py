@@ -1,0 +1,50 @@
+"""One server process of a measurement: `python -m tests.benchmarks.server gateway|floor PORT`.
+
+The gateway is the whole one, configured by the environment as `stepwell serve` is; the floor has
+the same server under it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import uvicorn
+import uvloop
+
+from deploy import logs
+from deploy.app import create_app
+from deploy.settings import DATABASE_URL, load
+from deploy.stack.ports import LOOPBACK
+from tests.benchmarks.floor import create_floor
+
+
+def main() -> None:
+    kind, port = sys.argv[1:]
+    logs.configure(log_format="json", level="warning")
+    app = create_app(load(os.environ)) if kind == "gateway" else create_floor(_floor_dsn())
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    with socket.create_server((LOOPBACK, int(port))) as listening:
+        uvloop.run(server.serve(sockets=[listening]))
+
+
+def _floor_dsn() -> str:
+    return os.environ[DATABASE_URL]
+
+
+if __name__ == "__main__":
+    main()
