@@ -171,7 +171,7 @@ async def test_a_foreign_tenant_and_an_unknown_one_get_equal_answers(
     for victim in victims.values():
         for who in (attacker.headers, bearer(attacker.key), {}):
             for place in places("", attacker):
-                told = []
+                told: list[tuple[int, Any]] = []
                 for slug in (victim.slug, new_slug()):
                     prefix, naming = places(slug, attacker)[place]
                     answer = await made.client.get(f"{prefix}/artists", headers={**who, **naming})
