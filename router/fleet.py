@@ -18,7 +18,7 @@ from router.sealing import derive_password
 from router.words import Cluster, Placement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from router.connect import Connection
 
@@ -94,7 +94,7 @@ class Fleet:
         return msgspec.structs.replace(self._known(cluster).admin, database=database)
 
     @asynccontextmanager
-    async def admin(self, cluster: str, database: str) -> AsyncIterator[Connection]:
+    async def admin(self, cluster: str, database: str) -> AsyncGenerator[Connection]:
         """Open the administrator's connection to a database for a piece of platform work."""
         connection = await connect(self.admin_address(cluster, database), purpose="platform")
         try:

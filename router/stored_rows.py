@@ -18,7 +18,7 @@ from router.names import quote
 from router.words import Digest, Mode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
     from router.connect import Connection
     from router.fleet import Fleet
@@ -119,7 +119,7 @@ class StoredRows:
 @asynccontextmanager
 async def stored_rows(
     fleet: Fleet, stored: StoredForm, tenant_id: TenantId, placement: Placement
-) -> AsyncIterator[StoredRows]:
+) -> AsyncGenerator[StoredRows]:
     """Open a transaction over a tenant's rows as the owner of the tables, through the gate."""
     async with fleet.admin(placement.cluster, placement.database) as connection:
         capability = sign(

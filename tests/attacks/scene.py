@@ -232,7 +232,7 @@ async def convenient(lease: Lease, statement: str, ear: Ear) -> bool:
     try:
         async with asyncio.timeout(10):
             result = await session.execute(text(statement.replace(":", r"\:")))
-            ear.hear(result.all() if result.returns_rows else [])
+            ear.hear(result.all() if getattr(result, "returns_rows", False) else [])
     except DBAPIError as error:
         ear.hear_error(error)
         return False
