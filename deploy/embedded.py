@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from billing.price_list import read_price_list
-from deploy import demo
+from deploy import demo, gates
 from deploy.fleet_setup import SHARED_DATABASE, bring_up_to_date, ensure_cluster
 from deploy.platform import Platform, running
 from deploy.reference import prepare_catalog
@@ -97,6 +97,8 @@ async def up(
         async with running(platform):
             await _register(platform, servers.shared, ClusterRole.SHARED)
             await _register(platform, servers.dedicated, ClusterRole.DEDICATED)
+            # The state may be of an older version, whose gate the doctor would not let pass.
+            await gates.renew(platform)
             await _together(
                 supervisor.start(*_processes(supervisor.folder, settings, options)),
                 _fill(supervisor, platform, options),

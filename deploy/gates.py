@@ -16,6 +16,7 @@ from deploy.places import list_places
 from router.capability import CAPABILITY_LIFE_MS
 from router.catalog import gate_keys
 from router.connect import connect
+from router.database import renew_gate
 from router.errors import Unavailable
 from router.sql import load
 
@@ -110,6 +111,19 @@ async def _retire(platform: Platform, say: Callable[[str], None]) -> Rotation:
             await gate_keys.retire(connection, key_id)
         current = (await gate_keys.read(connection)).current
     return Rotation(current=current, retired=old, databases=len(places))
+
+
+async def renew(platform: Platform) -> int:
+    """Put this version's gate into every database; returns how many there are."""
+    async with platform.catalog.connection() as connection:
+        places = await list_places(connection)
+
+    async def put(place: DatabaseName) -> None:
+        async with platform.fleet.admin(place.cluster, place.database) as connection:
+            await renew_gate(connection)
+
+    await each(places, put)
+    return len(places)
 
 
 async def each(

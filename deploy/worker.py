@@ -16,8 +16,8 @@ from deploy.operations import make_runner
 from deploy.platform import Platform, running
 from deploy.reference import ReferenceKeeper
 from deploy.stack.ports import LOOPBACK
+from deploy.tidy import tidy
 from deploy.watchdog import watch
-from router.catalog import answers, sessions
 from router.errors import Misconfigured, PlatformError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from deploy.settings import Settings
 
-TIDY_S = 3_600.0
 REPEAT_S = 5.0
 _ALIVE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18\r\n"
@@ -57,7 +56,7 @@ async def _work_until(stop: asyncio.Event, platform: Platform) -> None:
     chores = [
         asyncio.create_task(_for_ever("reference tables", ReferenceKeeper(platform).keep)),
         asyncio.create_task(_for_ever("watchdog", lambda: watch(platform))),
-        asyncio.create_task(_for_ever("tidying", lambda: _tidy(platform))),
+        asyncio.create_task(_for_ever("tidying", lambda: tidy(platform))),
     ]
     try:
         await make_runner(platform).run_forever(stop)
@@ -77,15 +76,6 @@ async def _for_ever(name: str, chore: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 - whatever it is, the other chores go on
             _log.exception("chore failed", chore=name)
         await asyncio.sleep(REPEAT_S)
-
-
-async def _tidy(platform: Platform) -> None:
-    """Delete what nobody will ask the catalog for any more."""
-    while True:
-        async with platform.catalog.connection() as connection:
-            await answers.forget_old(connection)
-            await sessions.forget_old(connection)
-        await asyncio.sleep(TIDY_S)
 
 
 @contextlib.asynccontextmanager

@@ -32,6 +32,13 @@ _ROLES_SQL = _GATE.joinpath("roles.sql").read_text()
 _GATE_SQL = _GATE.joinpath("gate.sql").read_text()
 _ADOPT_SQL = _GATE.joinpath("adopt.sql").read_text()
 
+#: How the gate's files are spelled where there is a gate already.
+_REMADE = (
+    ("CREATE SCHEMA gate ", "CREATE SCHEMA IF NOT EXISTS gate "),
+    ("CREATE TABLE gate.", "CREATE TABLE IF NOT EXISTS gate."),
+    ("CREATE FUNCTION gate.", "CREATE OR REPLACE FUNCTION gate."),
+)
+
 _CLOSE_DATABASE = """
     REVOKE ALL ON DATABASE {database} FROM PUBLIC;
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -157,6 +164,16 @@ async def prepare_database(
         )
         await connection.execute(_PUT_KEY, key.id, *key.pads)
         await prepare_reference(connection, blueprint)
+
+
+async def renew_gate(connection: Connection) -> None:
+    """Put this version's gate in the place of an older one; transactions that are in go on."""
+    code = _GATE_SQL + _ADOPT_SQL
+    for made, remade in _REMADE:
+        code = code.replace(made, remade)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _PREPARE_LOCK)
+        await connection.execute(code)
 
 
 async def prepare_reference(connection: Connection, blueprint: Blueprint) -> None:

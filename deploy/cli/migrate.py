@@ -9,7 +9,7 @@ import click
 from billing.price_list import read_price_list
 from deploy import reference
 from deploy.cli.reach import settings_for
-from deploy.cli.shell import asynchronous, json_option, say, state_option
+from deploy.cli.shell import asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_json
 from deploy.embedded import DEFAULT_PRODUCT
 from deploy.fleet_setup import bring_up_to_date
@@ -63,8 +63,9 @@ async def revision(*, message: str, product: str, as_json: bool) -> None:
     The comparison runs in a temporary PostgreSQL; no database of yours is touched.
     """
     loaded = load(product)
-    async with scratch_database(loaded) as scratch:
-        written = await write_revision(loaded, message, scratch=scratch)
+    with progress("comparing"):
+        async with scratch_database(loaded) as scratch:
+            written = await write_revision(loaded, message, scratch=scratch)
     if as_json:
         show_json({"revision": None if written is None else str(written)})
     elif written is None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
+from rich.console import Console
 
 from deploy.stack.errors import StackError
 from deploy.stack.state import DEFAULT_FOLDER
 from router.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Generator
 
 _Parameters = ParamSpec("_Parameters")
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
@@ -97,9 +98,11 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def is_watched() -> bool:
-    """Tell whether a person looks at the progress."""
-    return sys.stderr.isatty()
+@contextlib.contextmanager
+def progress(doing: str) -> Generator[None]:
+    """Show on a terminal that something goes on, and what; elsewhere say nothing."""
+    with Console(stderr=True).status(doing):
+        yield
 
 
 def _spell(error: Exception) -> str:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from deploy import embedded
-from deploy.cli.shell import asynchronous, json_option, say, state_option
+from deploy.cli.shell import asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_json, show_table
 from deploy.demo import DemoLogin
 from deploy.settings import PREFIX
@@ -113,7 +113,8 @@ async def _up(state: Path, options: embedded.UpOptions) -> None:
 
 
 async def _up_detached(state: Path, options: embedded.UpOptions) -> None:
-    await control.start_detached(embedded.argv_of(state, options), state)
+    with progress("starting"):
+        await control.start_detached(embedded.argv_of(state, options), state)
     await _welcome(state)
 
 
@@ -122,7 +123,8 @@ async def _up_detached(state: Path, options: embedded.UpOptions) -> None:
 @asynchronous
 async def down(*, state: Path) -> None:
     """Stop the embedded stack; its data stays."""
-    stopped = await control.stop(state)
+    with progress("stopping"):
+        stopped = await control.stop(state)
     say(f"stopped {', '.join(stopped)}" if stopped else f"nothing runs in {state}")
 
 
@@ -144,11 +146,11 @@ async def status(*, state: Path, as_json: bool) -> None:
 
 async def _welcome(state: Path) -> None:
     document = _document(state, await control.status(state))
-    click.echo(f"site      {document.urls.site}/")
-    click.echo(f"api       {document.urls.api}/docs")
+    click.echo(f"site        {document.urls.site}/")
+    click.echo(f"api         {document.urls.api}/docs")
     for login in document.demo:
         host = str(document.urls.site).removeprefix("http://")
-        click.echo(f"{login.plan:<9} http://{login.slug}.{host}/  {login.email}  {login.password}")
+        click.echo(f"{login.plan:<11} http://{login.slug}.{host}/  {login.email}  {login.password}")
     sys.stdout.flush()
 
 

@@ -9,7 +9,7 @@ import click
 from deploy import onboarding, standing
 from deploy.cli.documents import OperationDocument, TenantDocument, fields_of
 from deploy.cli.reach import catalog_at, platform_at
-from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
+from deploy.cli.shell import ACTOR, asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from deploy.onboarding import NewTenant
 from deploy.operations import make_runner
@@ -61,7 +61,8 @@ async def create(  # noqa: PLR0913 - one for each option
         operation = made.operation
         if wait:
             runner = make_runner(platform)
-            operation = await runner.run_one(operation.id, wait_s_max=WAIT_S_MAX)
+            with progress(f"making the place of {slug}"):
+                operation = await runner.run_one(operation.id, wait_s_max=WAIT_S_MAX)
             await runner.close()
         async with platform.catalog.connection() as connection:
             record = await tenants.get(connection, str(made.tenant.id))

@@ -225,6 +225,7 @@ GRANT USAGE ON SCHEMA gate TO stepwell_login;
 GRANT USAGE, CREATE ON SCHEMA gate TO stepwell_owner;
 GRANT SELECT ON gate.home TO stepwell_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON gate.counter, gate.revision TO stepwell_owner;
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA gate FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text)
+    FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text)
     TO stepwell_login, stepwell_owner;

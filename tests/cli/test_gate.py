@@ -73,3 +73,19 @@ async def test_a_database_that_is_made_later_holds_the_new_key_alone(stack: Stac
         *("--plan", "enterprise", "--owner", "owner@after.example", "--wait"),
     )
     assert {tuple(keys) for keys in (await keys_of(stack)).values()} == current
+
+
+async def test_an_older_gate_is_replaced_by_this_versions(stack: Stack) -> None:
+    _, clusters = stack.dsns()
+    shared = clusters["shared-1"].replace("/postgres", "/stepwell_shared")
+    older = "CREATE OR REPLACE FUNCTION gate.claimed() RETURNS uuid STABLE RETURN NULL::uuid"
+    connection = await asyncpg.connect(shared, ssl=False)
+    await connection.execute(older)
+    await connection.close()
+    assert "gate-functions" in stack.ask("doctor").out
+    assert stack.ask("gate", "install", "--json").document()["databases"] == len(
+        await keys_of(stack)
+    )
+    assert stack.ask("doctor").out == ""
+    with stack.call("corner-records") as client:
+        assert client.post("/genres", json={"name": "Renewed"}).status_code == 201

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import msgspec
 import pytest
 
 from deploy.cli.reach import settings_for
 from deploy.platform import Platform, running
+from deploy.stack.probes import ASYNCPG_ERRORS
 from deploy.watchdog import end_overdue
 from router.lease import Lease
 from router.words import Mode, Tier
@@ -51,7 +51,7 @@ async def test_a_statement_that_lifted_its_timeout_is_ended(stack: Stack, slug: 
             await asyncio.sleep(1)
             assert await innocent.fetch("SELECT 1")
             assert await end_overdue(platform, cluster, SHORT) == 1
-            with pytest.raises((asyncpg.PostgresError, OSError)):
+            with pytest.raises(ASYNCPG_ERRORS):
                 await sleeping
             assert await innocent.fetch("SELECT 1")
 
@@ -64,7 +64,7 @@ async def test_a_transaction_that_outlived_its_request_is_ended(stack: Stack) ->
             assert await end_overdue(platform, cluster, dict.fromkeys(Tier, 60.0)) == 0
             await asyncio.sleep(1)
             assert await end_overdue(platform, cluster, dict.fromkeys(Tier, 60.0)) == 1
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            with pytest.raises(ASYNCPG_ERRORS):
                 await lease.fetch("SELECT 1")
 
 
