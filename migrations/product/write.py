@@ -126,8 +126,8 @@ def _is_compared(
     item: SchemaItem,
     _name: str | None,
     _kind: str,
-    _reflected: bool,
-    _other: SchemaItem | None,  # noqa: FBT001 - Alembic's signature
+    _reflected: bool,  # noqa: FBT001 - Alembic's signature
+    _other: SchemaItem | None,
 ) -> bool:
     """Leave the reference tables out: they have a schema and are made apart."""
     return not isinstance(item, Table) or item.schema is None
