@@ -21,7 +21,7 @@ from router.names import quote
 from router.words import Digest, Isolation, Mode, Placement, Tenant, TenantId, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from router.connect import Connection
     from router.lease import Lease
@@ -228,9 +228,9 @@ async def fast(lease: Lease, statement: str, ear: Ear) -> bool:
 
 async def convenient(lease: Lease, statement: str, ear: Ear) -> bool:
     """Send it through the session."""
-    session = await lease.session()
     try:
         async with asyncio.timeout(10):
+            session = await lease.session()
             result = await session.execute(text(statement.replace(":", r"\:")))
             ear.hear(result.all() if getattr(result, "returns_rows", False) else [])
     except DBAPIError as error:
@@ -239,9 +239,9 @@ async def convenient(lease: Lease, statement: str, ear: Ear) -> bool:
     return True
 
 
-async def plant(made: World) -> Scene:
+async def plant(made: World, kinds: Sequence[tuple[Tier, Isolation]] = KINDS) -> Scene:
     """Provision two tenants of every kind and give them rows."""
-    tenants = {kind: (await prey(made, *kind), await prey(made, *kind)) for kind in KINDS}
+    tenants = {kind: (await prey(made, *kind), await prey(made, *kind)) for kind in kinds}
     secrets = dict[str, str]()
     for first, second in tenants.values():
         for each in (first, second):
