@@ -114,6 +114,11 @@ class GateDialect(PGDialect_asyncpg):
     preparer = StoredFormPreparer
     supports_statement_cache = True
 
+    def _set_backslash_escapes(self, connection: object) -> None:
+        """Believe in standard strings: the first to be asked may be a tenant that has switched
+        them off for its transaction, and the answer would hold for every tenant of the pool.
+        """
+
 
 def dialect() -> GateDialect:
     """Make a dialect to compile with, parameters numbered as PostgreSQL numbers them."""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-_RULES = {name: text.splitlines() for name, text in sql.load(__package__, "grammar.sql").items()}
+_RULES = {
+    name: text.splitlines() for name, text in sql.load("tests.attacks", "grammar.sql").items()
+}
 _PART = re.compile(r"\$(q_)?([a-z]+(?:_[a-z]+)*)")
 _LEARNED = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[0-9a-f]*|[wrm][0-9a-f]{128}")
 _LEARNED_MAX = 200

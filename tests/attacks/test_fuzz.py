@@ -46,10 +46,13 @@ class Fuzz:
 
     async def run(self, sequences: int) -> None:
         """Attack again and again; raises a Leak when something is heard that mustn't be."""
+        grammars = {
+            victim.canary: Grammar(self.scene.words(self.attacker, victim), self.random)
+            for victim in self.victims
+        }
         for number in range(sequences):
             victim = self.random.choice(self.victims)
-            if number % CHECK_EVERY == 0:
-                grammar = Grammar(self.scene.words(self.attacker, victim), self.random)
+            grammar = grammars[victim.canary]
             ear = self.scene.ear(self.attacker)
             async with overheard(self.scene, self.attacker, ear) as lease:
                 for _ in range(self.random.randint(1, 5)):

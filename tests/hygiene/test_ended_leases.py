@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import literal, select, text
 from sqlalchemy.exc import InvalidRequestError
 
 from examples.store.models import Artist
@@ -142,3 +142,17 @@ async def test_a_handler_that_ends_the_transaction_in_sql_finds_no_tenant(
         session = await lease.session()
         assert (await session.scalars(text("SELECT gate.tenant()"))).all() == [None]
     assert await names(made, tenant) == ["Nina"]
+
+
+@TIERS
+async def test_what_the_first_session_of_a_pool_finds_set_is_not_believed_for_all(
+    made: World, tier: Tier
+) -> None:
+    tenant = await made.tenant(tier)
+    lease = await made.dispatch.open(tenant, Mode.WRITE)
+    await lease.execute("SELECT set_config('standard_conforming_strings', 'off', true)")
+    await lease.session()
+    await lease.rollback()
+    statement = select(literal("a\\b", literal_execute=True))
+    async with made.lease(tenant) as lease:
+        assert (await (await lease.session()).scalars(statement)).all() == ["a\\b"]
