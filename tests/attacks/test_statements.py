@@ -10,11 +10,24 @@ from sqlalchemy import select
 
 from examples.store.models import Artist
 from router import sql
+from router.errors import DatabaseUnreachable
 from router.words import Isolation, Mode, Tier
-from tests.attacks.scene import KINDS, REFUSALS, STRICT, convenient, fast, filled, overheard, raw_of
+from tests.attacks.scene import (
+    KINDS,
+    REFUSALS,
+    STRICT,
+    convenient,
+    fast,
+    filled,
+    overheard,
+    plant,
+    raw_of,
+)
+from tests.worlds import world
 
 if TYPE_CHECKING:
     from tests.attacks.scene import Ear, Prey, Scene
+    from tests.worlds import Clusters
 
 ONE = sql.load("tests.attacks", "one_statement.sql")
 POISON = sql.load("tests.attacks", "poison.sql")
@@ -149,3 +162,22 @@ async def test_a_value_is_never_a_statement(scene: Scene, tier: Tier, isolation:
             ear.hear(found)
             await session.delete(artist)
     assert await scene.digests(attacker) == before
+
+
+@STRICT_KIND
+async def test_a_strict_tenant_that_spoils_its_own_login_spoils_nobody_else_s(
+    clusters: Clusters, tier: Tier, isolation: Isolation
+) -> None:
+    async with world(clusters) as made:
+        scene = await plant(made, kinds=[(tier, isolation)])
+        attacker, neighbour = scene.tenants[(tier, isolation)]
+        async with made.lease(attacker.tenant) as lease:
+            await lease.execute("ALTER ROLE CURRENT_USER PASSWORD 'pwned'")
+            await lease.execute("ALTER ROLE CURRENT_USER SET statement_timeout = '1ms'")
+        await made.sources.close()
+        await scene.check(neighbour)
+        with pytest.raises(DatabaseUnreachable, match="password authentication failed"):
+            await scene.check(attacker)
+        # To provision it again renews the password, and the timeouts are the router's own.
+        await made.stores[tier].provision(attacker.tenant.id, attacker.place)
+        await scene.check(attacker)
