@@ -28,6 +28,7 @@ _VERSION = b"\x01"
 _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 _HEAD_BYTES = len(_VERSION) + _KEY_ID_BYTES + _NONCE_BYTES
+_SHA256 = hashlib.sha256()
 
 
 class Sealer:
@@ -78,7 +79,10 @@ def derive_password(secret_key: bytes, label: str) -> str:
 
 def hash_token(token: str) -> bytes:
     """Hash a token for storage. It holds 256 random bits, so there is nothing to stretch."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    # A copy, as OpenSSL looks an algorithm up by its name at each new beginning.
+    started = _SHA256.copy()
+    started.update(token.encode("utf-8", "surrogatepass"))
+    return started.digest()
 
 
 def _derive(secret_key: bytes) -> tuple[bytes, bytes]:
