@@ -107,18 +107,19 @@ class _Watch:
         self._body_is_read = False
         self._why: Exception | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
-        self._timers = (
-            self._loop.call_later(self._deadline_s, self._end, self._late()),
-            self._loop.call_later(WATCH_AFTER_S, self._listen),
-        )
+        # Nearly every request is done by then and pays for this one timer.
+        after_s = min(WATCH_AFTER_S, self._deadline_s)
+        self._timer = self._loop.call_later(after_s, self._begin, self._deadline_s - after_s)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> None:
-        for timer in self._timers:
-            timer.cancel()
+        self._timer.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         if self._listener is not None:
             self._listener.cancel()
         if self._why is not None and isinstance(error, asyncio.CancelledError):
@@ -133,15 +134,19 @@ class _Watch:
             self._body_is_read = True
         return message
 
-    def _late(self) -> Exception:
-        return DeadlineExceeded(f"the request took longer than {self._deadline_s:g} s")
+    def _begin(self, left_s: float) -> None:
+        self._deadline = self._loop.call_later(left_s, self._late)
+        self._listen()
+
+    def _late(self) -> None:
+        self._end(DeadlineExceeded(f"the request took longer than {self._deadline_s:g} s"))
 
     def _listen(self) -> None:
         # Before the handler has read the body, a listener would steal it.
         if self._body_is_read:
             self._listener = self._loop.create_task(self._wait_for_disconnect())
         else:
-            self._timers = (self._timers[0], self._loop.call_later(WATCH_AFTER_S, self._listen))
+            self._timer = self._loop.call_later(WATCH_AFTER_S, self._listen)
 
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
