@@ -148,9 +148,10 @@ class Lease:
                 expire_on_commit=False,
                 # Whoever keeps the session beyond its lease gets an error, not the next tenant.
                 close_resets_only=False,
-                # Qualified names keep their plans when the connection changes schema.
+                # Qualified names keep their plans when the connection changes schema, which those
+                # of the other tiers never do.
                 execution_options={"schema_translate_map": {None: self._entry.placement.schema}}
-                if self._entry.placement.tier is not Tier.ROWS
+                if self._entry.placement.tier is Tier.SCHEMA
                 else {},
             )
         return self._session
