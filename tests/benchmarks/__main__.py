@@ -19,7 +19,7 @@ from tests.benchmarks.rounds import Comparison
 from tests.benchmarks.world import FLOOR_DATABASE, QUICK, BenchWorld, Sizes, bench_world, serving
 
 FIGURES = ("directory", "connections", "provision", "memory")
-ROUNDS = 25
+ROUNDS = 20
 ROUNDS_QUICK = 5
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 from litestar import Litestar, Router, get, post
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 from litestar.plugins.prometheus import PrometheusConfig
@@ -52,12 +52,6 @@ class Raw:
         if self.pool is not None:
             await self.pool.close()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record]]:
-        assert self.pool is not None
-        async with self.pool.acquire() as connection:
-            yield connection
-
     def owner(self) -> UUID:
         return random.choice(self.owners)
 
@@ -97,7 +91,7 @@ def autocommit(raw: Raw) -> list[ControllerRouterHandler]:
     return [point, page, add]
 
 
-def transaction(raw: Raw) -> list[ControllerRouterHandler]:
+def bare_transaction(raw: Raw) -> list[ControllerRouterHandler]:
     """The same in BEGIN and COMMIT, as any request with two statements needs it."""
 
     @get("/artists/{artist_id:int}")
@@ -120,6 +114,44 @@ def transaction(raw: Raw) -> list[ControllerRouterHandler]:
             return _row(await connection.fetchrow(_INSERT, raw.owner(), data.name))
 
     return [point, page, add]
+
+
+class Opened:
+    """A transaction that is given to a handler, as the gateway gives it a lease."""
+
+    __slots__ = ("connection", "owner")
+
+    def __init__(self, connection: PoolConnectionProxy[asyncpg.Record], owner: UUID) -> None:
+        self.connection = connection
+        self.owner = owner
+
+
+def transaction(raw: Raw) -> Router:
+    """The gateway's own handlers: each is given its transaction, which is committed behind it."""
+
+    async def opened() -> AsyncGenerator[Opened, None]:
+        assert raw.pool is not None
+        async with raw.pool.acquire() as connection, connection.transaction():
+            yield Opened(connection, raw.owner())
+
+    @get("/artists/{artist_id:int}")
+    async def point(opened: NamedDependency[Opened], artist_id: FromPath[int]) -> ArtistRow:
+        return _row(await opened.connection.fetchrow(_POINT, opened.owner, artist_id))
+
+    @get("/artists/after/{after:int}")
+    async def page(opened: NamedDependency[Opened], after: FromPath[int]) -> list[ArtistRow]:
+        records = await opened.connection.fetch(_LIST, opened.owner, after, PAGE_ITEMS)
+        return [ArtistRow(artist_id=record[0], name=record[1]) for record in records]
+
+    @post("/artists")
+    async def add(opened: NamedDependency[Opened], data: JSONBody[NewArtist]) -> ArtistRow:
+        return _row(await opened.connection.fetchrow(_INSERT, opened.owner, data.name))
+
+    return Router(
+        path="/transaction",
+        route_handlers=[point, page, add],
+        dependencies={"opened": Provide(opened)},
+    )
 
 
 def create_floor(dsn: str) -> Litestar:
@@ -146,7 +178,8 @@ def create_floor(dsn: str) -> Litestar:
     return Litestar(
         route_handlers=[
             Router(path="/autocommit", route_handlers=autocommit(raw)),
-            Router(path="/transaction", route_handlers=transaction(raw)),
+            Router(path="/bare", route_handlers=bare_transaction(raw)),
+            transaction(raw),
             Router(
                 path="/session",
                 route_handlers=[*SESSION_ROUTES],

@@ -11,7 +11,8 @@ from tests.benchmarks.rounds import Comparison, Variant, compare, measure
 from tests.benchmarks.world import ROWS_EACH, BenchWorld, Server
 
 OPERATIONS = ("point", "list", "insert")
-AUTOCOMMIT = "floor: asyncpg, autocommit"
+AUTOCOMMIT = "asyncpg in the handler, autocommit"
+BARE = "asyncpg in the handler, transaction"
 RAW = "floor: asyncpg, transaction"
 SESSION = "floor: AsyncSession"
 FAST_MAX = 1.4
@@ -36,7 +37,7 @@ async def compare_operation(
                 f"{operation}, fast lane",
                 costs,
                 floor=RAW,
-                required={AUTOCOMMIT: None, RAW: None, f"{RAW} again": None, **fast},
+                required={AUTOCOMMIT: None, BARE: None, RAW: None, f"{RAW} again": None, **fast},
             ),
             compare(
                 f"{operation}, convenient lane",
@@ -53,6 +54,7 @@ async def compare_operation(
 def _variants(operation: str, world: BenchWorld, floor: Server, gateway: Server) -> list[Variant]:
     floors = {
         AUTOCOMMIT: "autocommit",
+        BARE: "bare",
         RAW: "transaction",
         f"{RAW} again": "transaction",
         SESSION: "session",

@@ -13,8 +13,8 @@ from tests.benchmarks.client import Client
 from tests.benchmarks.cpu import Backends, cpu_ns
 from tests.benchmarks.world import Server
 
-BLOCK_REQUESTS = 20
-WARM_BLOCKS = 2
+BLOCK_REQUESTS = 50
+WARM_BLOCKS = 1
 #: Six, so that PostgreSQL has settled on a generic plan and every connection knows the statement.
 _WARM_TURNS = 6
 #: The floor is measured twice under two names: a run in which the two differ by more is noise.
@@ -47,7 +47,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant's medians over all rounds, and its ratios to the floor of the same round."""
+    """What a variant costs in the least disturbed quarter of its blocks, and against its floor."""
 
     name: str
     python_us: float
@@ -125,37 +125,39 @@ def compare(
     title: str, costs: Mapping[str, list[Cost]], *, floor: str, required: Mapping[str, float | None]
 ) -> Comparison:
     """Set variants in relation to a floor, which was also measured as ``{floor} again``."""
-    first, second = costs[floor], costs[f"{floor} again"]
-    floors = [_mean(one, two) for one, two in zip(first, second, strict=True)]
+    first, second = _least_disturbed(costs[floor]), _least_disturbed(costs[f"{floor} again"])
+    both = _least_disturbed([*costs[floor], *costs[f"{floor} again"]])
     return Comparison(
         title=title,
         floor=floor,
-        noise=abs(_median_cpu(first) / _median_cpu(second) - 1),
-        lines=[_line(name, costs[name], floors, required[name]) for name in required],
+        noise=abs(first.cpu_us / second.cpu_us - 1),
+        lines=[
+            _line(name, _least_disturbed(costs[name]), both, required[name]) for name in required
+        ],
     )
 
 
-def _mean(one: Cost, two: Cost) -> Cost:
+def _least_disturbed(costs: list[Cost]) -> Cost:
+    """Return the lower quartile of each figure: what else the machine does only ever adds to it."""
     return Cost(
-        python_us=(one.python_us + two.python_us) / 2,
-        postgres_us=(one.postgres_us + two.postgres_us) / 2,
-        wall_us=(one.wall_us + two.wall_us) / 2,
+        python_us=_quartile([cost.python_us for cost in costs]),
+        postgres_us=_quartile([cost.postgres_us for cost in costs]),
+        wall_us=_quartile([cost.wall_us for cost in costs]),
     )
 
 
-def _median_cpu(costs: list[Cost]) -> float:
-    return median(cost.cpu_us for cost in costs)
+def _quartile(values: list[float]) -> float:
+    return sorted(values)[len(values) // 4]
 
 
-def _line(name: str, costs: list[Cost], floors: list[Cost], ratio_max: float | None) -> Line:
-    pairs = list(zip(costs, floors, strict=True))
+def _line(name: str, cost: Cost, floor: Cost, ratio_max: float | None) -> Line:
     return Line(
         name=name,
-        python_us=median(cost.python_us for cost in costs),
-        postgres_us=median(cost.postgres_us for cost in costs),
-        wall_us=median(cost.wall_us for cost in costs),
-        cpu_ratio=median(cost.cpu_us / floor.cpu_us for cost, floor in pairs),
-        python_ratio=median(cost.python_us / floor.python_us for cost, floor in pairs),
-        wall_ratio=median(cost.wall_us / floor.wall_us for cost, floor in pairs),
+        python_us=cost.python_us,
+        postgres_us=cost.postgres_us,
+        wall_us=cost.wall_us,
+        cpu_ratio=cost.cpu_us / floor.cpu_us,
+        python_ratio=cost.python_us / floor.python_us,
+        wall_ratio=cost.wall_us / floor.wall_us,
         ratio_max=ratio_max,
     )
