@@ -108,7 +108,7 @@ class Document:
         names = [column.name for column in columns_of(table)]
         return f"{','.join(names)}\n{','.join(row[name] for name in names)}\n".encode()
 
-    def _value(self, schema: dict[str, Any], names: Names) -> Any:  # noqa: ANN401 - JSON
+    def _value(self, schema: dict[str, Any], names: Names) -> Any:  # noqa: ANN401 - any JSON at all
         if "$ref" in schema:
             schema = self._schemas[schema["$ref"].rpartition("/")[2]]
         shape = _first(schema)

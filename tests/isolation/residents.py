@@ -265,18 +265,18 @@ def _like(character: str, dice: random.Random) -> str:
     return dice.choice("abcdefghijklmnopqrstuvwxyz") if character.isalpha() else character
 
 
-def _steady(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _steady(value: Any) -> Any:  # noqa: ANN401 - any JSON at all
     if isinstance(value, dict):
-        return {key: _steady(each) for key, each in value.items() if key not in _VOLATILE}  # pyright: ignore[reportUnknownVariableType] # JSON
+        return {key: _steady(each) for key, each in value.items() if key not in _VOLATILE}  # pyright: ignore[reportUnknownVariableType]  # any JSON at all
     if isinstance(value, list):
-        return [_steady(each) for each in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+        return [_steady(each) for each in value]  # pyright: ignore[reportUnknownVariableType]  # any JSON at all
     return value
 
 
-def _names_in(value: Any, key: str = "") -> set[str]:  # noqa: ANN401 - JSON
+def _names_in(value: Any, key: str = "") -> set[str]:  # noqa: ANN401 - any JSON at all
     if isinstance(value, dict):
-        return {word for name, each in value.items() for word in _names_in(each, name)}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] # JSON
+        return {word for name, each in value.items() for word in _names_in(each, name)}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # any JSON at all
     if isinstance(value, list):
-        return {word for each in value for word in _names_in(each, key)}  # pyright: ignore[reportUnknownVariableType] # JSON
+        return {word for each in value for word in _names_in(each, key)}  # pyright: ignore[reportUnknownVariableType]  # any JSON at all
     is_name = isinstance(value, str) and (is_uuid(value) or key in {"id", "slug"})
     return {value} if is_name else set()
