@@ -109,7 +109,7 @@ async def test_a_new_route_is_attacked_without_an_edit(clusters: Clusters) -> No
 async def rows_at_rows(town: Town) -> Siege:
     one, other = town.attackers[Tier.ROWS], town.victims[Tier.ROWS]
     besieger = Besieger(town, one, other, random.Random(1))
-    return await besieger.besiege(requests_a_call=REQUESTS_A_CALL)
+    return await besieger.besiege(requests_a_call=4)
 
 
 async def is_still_at_home(town: Town, siege: Siege, attacker: Tier) -> None:
