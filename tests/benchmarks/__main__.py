@@ -33,6 +33,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run(wish: Wish) -> Report:
     """Build the world, measure what is wished for, and take everything down."""
+    reports: list[Report] = []
     async with bench_world(wish.sizes) as world:
         compared, found = await _with_servers(world, wish)
         for part, measure in (
@@ -42,7 +43,11 @@ async def run(wish: Wish) -> Report:
         ):
             if part in wish.parts:
                 found += await measure(world)
-    return Report(sizes=wish.sizes, comparisons=compared, figures=found)
+        reports.append(Report(sizes=wish.sizes, comparisons=compared, figures=found))
+    # A signal ends the world from within: its supervisor takes everything down, and us with it.
+    if not reports:
+        raise SystemExit("the run was ended before everything was measured")
+    return reports[0]
 
 
 async def _with_servers(world: BenchWorld, wish: Wish) -> tuple[list[Comparison], list[Figure]]:

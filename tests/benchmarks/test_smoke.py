@@ -35,4 +35,4 @@ def test_a_floor_that_differs_from_itself_makes_a_run_noisy() -> None:
     assert comparison.is_noisy
     assert [line.name for line in comparison.missed] == ["ours"]
     report = Report(sizes=FEW, comparisons=[comparison], figures=[])
-    assert report.missed == ["read: ours is 2.00 times its floor, 1.5 at most"]
+    assert report.missed == ["read: ours is 2.10 times its floor, 1.5 at most"]
