@@ -28,7 +28,7 @@ def command_at(path: tuple[str, ...]) -> click.Command:
 
 @pytest.mark.parametrize("path", [*commands(main)], ids=" ".join)
 def test_a_command_tells_what_it_does(path: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(command_at(path), ["--help"])
+    done = CliRunner().invoke(main, [*path, "--help"])
     assert done.exit_code == 0
     assert done.stdout.startswith("Usage: ")
     summary = command_at(path).help or ""
@@ -37,7 +37,7 @@ def test_a_command_tells_what_it_does(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", [*commands(main)], ids=" ".join)
 def test_an_unknown_option_is_wrong_usage(path: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(command_at(path), ["--no-such-option"])
+    done = CliRunner().invoke(main, [*path, "--no-such-option"])
     assert done.exit_code == 2
     assert "--no-such-option" in done.stderr
 

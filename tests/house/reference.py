@@ -40,7 +40,10 @@ def errors_page(root: type[PlatformError]) -> str:
 
 
 def cli_page(command: click.Command, name: str) -> str:
-    return _page("Command line", *_commands(command, click.Context(command, info_name=name)))
+    return _page(
+        "Command line",
+        *_commands(command, click.Context(command, info_name=name, **command.context_settings)),
+    )
 
 
 def openapi_page(document: object) -> str:
