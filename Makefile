@@ -52,7 +52,7 @@ soak: install ## Run what takes hours: long fuzzing, big moves, endurance
 lock: install ## Write requirements.lock anew from pyproject.toml
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --upgrade --extra dev \
-		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+		--generate-hashes --custom-compile-command 'make lock' \
 		--output-file requirements.lock
 
 reference: install ## Write the generated pages of docs/reference anew
