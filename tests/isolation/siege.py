@@ -88,8 +88,10 @@ class Besieger:
         for turn, (place, shown, is_at_theirs) in enumerate(ways):
             if call.is_operators and shown is Shown.OPERATOR:
                 continue
-            if shown is Shown.THEIRS and (place is Place.CREDENTIAL or is_at_theirs):
-                continue  # the victim's own way in
+            if shown is Shown.THEIRS and (
+                place is Place.CREDENTIAL or is_at_theirs or _needs_no_tenant(call)
+            ):
+                continue  # the victim's own way in, or its own way out
             await self._pair(call, (place, shown, is_at_theirs), number + turn)
 
     async def _pair(self, call: Call, way: tuple[Place, Shown, bool], turn: int) -> None:
