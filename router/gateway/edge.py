@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from router.gateway.problems import (
-    PROBLEM_TYPE,
-    log_failure,
-    problem_headers,
-    problem_of,
-    with_request_id,
-)
+from router.gateway.problems import send_problem
 
 if TYPE_CHECKING:
     from litestar.types import HTTPResponseStartEvent, Message, Send
@@ -77,15 +69,4 @@ class Edge:
 
     async def _refuse(self, error: Exception) -> None:
         """Tell the caller that nothing was kept, in place of the answer that said otherwise."""
-        problem = problem_of(error)
-        log_failure(problem, error)
-        body = msgspec.json.encode(with_request_id(problem, self._undertaking.request_id))
-        headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-        headers += [
-            (name.lower().encode(), value.encode())
-            for name, value in problem_headers(problem).items()
-        ]
-        await self._send(
-            {"type": "http.response.start", "status": problem.status, "headers": headers}
-        )
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        await send_problem(self._send, error, self._undertaking.request_id)

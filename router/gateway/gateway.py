@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections import deque
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 from litestar.enums import ScopeType
 
-from router.errors import BadRequest, DeadlineExceeded, PlatformError
+from router.errors import BadRequest, DeadlineExceeded
 from router.gateway.identity import Named, Site, read_header, read_host, read_path
-from router.gateway.problems import PROBLEM_TYPE, problem_headers, problem_of, with_request_id
+from router.gateway.problems import log_failure, problem_of, send_problem
 
 if TYPE_CHECKING:
     from litestar.types import (
@@ -56,15 +56,12 @@ class Gateway:
         answer = _Answer(send, request_id)
         try:
             self._name(scope, request_id)
-            watch = _Watch(receive, deadline_s=self._deadline_s)
+            watch = _Watch(receive, answer, deadline_s=self._deadline_s, has_body=_has_body(scope))
             with watch:
                 await self._app(scope, watch.receive, answer)
-        except PlatformError as error:
-            await answer.refuse(error)
         except _CallerLeftError:
             _log.info("the caller left", request_id=request_id)
         except Exception as error:  # noqa: BLE001 - nothing may reach the server as a traceback
-            _log.exception("request failed outside of every handler", request_id=request_id)
             await answer.refuse(error)
 
     def _name(self, scope: HTTPScope, request_id: str) -> None:
@@ -99,12 +96,17 @@ class _CallerLeftError(Exception):
 class _Watch:
     """Ends a request at its deadline, and one whose caller went away while it worked."""
 
-    def __init__(self, receive: Receive, *, deadline_s: float) -> None:
+    def __init__(
+        self, receive: Receive, answer: _Answer, *, deadline_s: float, has_body: bool
+    ) -> None:
         self._receive = receive
+        self._answer = answer
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._deadline_s = deadline_s
-        self._body_is_read = False
+        # Nobody reads a body that isn't there.
+        self._body_is_read = not has_body
+        self._kept: deque[ReceiveMessage] = deque()
         self._why: Exception | None = None
         self._listener: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -129,7 +131,7 @@ class _Watch:
 
     async def receive(self) -> ReceiveMessage:
         """Pass the request's messages on to the application."""
-        message = await self._receive()
+        message = self._kept.popleft() if self._kept else await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._body_is_read = True
         return message
@@ -149,9 +151,12 @@ class _Watch:
             self._timer = self._loop.call_later(WATCH_AFTER_S, self._listen)
 
     async def _wait_for_disconnect(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._end(_CallerLeftError())
+        while (message := await self._receive())["type"] != "http.disconnect":
+            self._kept.append(message)
+        # The server says the same when the answer is complete: what a handler left to do after it
+        # goes on.
+        if not self._answer.is_complete:
+            self._end(_CallerLeftError())
 
     def _end(self, why: Exception) -> None:
         if self._why is None and self._task is not None:
@@ -160,34 +165,30 @@ class _Watch:
 
 
 class _Answer:
-    """Sends, with the request's id in a header; knows whether an answer has begun."""
+    """Sends, with the request's id in a header; knows how far an answer has come."""
 
-    __slots__ = ("_request_id", "_send", "has_begun")
+    __slots__ = ("_request_id", "_send", "has_begun", "is_complete")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = request_id
         self.has_begun = False
+        self.is_complete = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.is_complete = True
         await self._send(message)
 
     async def refuse(self, error: Exception) -> None:
-        """Answer with a problem, unless an answer has begun already."""
+        """Answer with a problem; where an answer has begun already, only write it down."""
         if self.has_begun:
-            return
-        problem = problem_of(error)
-        body = msgspec.json.encode(with_request_id(problem, self._request_id))
-        headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-        headers += [
-            (name.lower().encode(), value.encode())
-            for name, value in problem_headers(problem).items()
-        ]
-        await self({"type": "http.response.start", "status": problem.status, "headers": headers})
-        await self({"type": "http.response.body", "body": body, "more_body": False})
+            log_failure(problem_of(error), error)
+        else:
+            await send_problem(self, error, self._request_id)
 
 
 def _request_id(scope: HTTPScope) -> str:
@@ -195,6 +196,13 @@ def _request_id(scope: HTTPScope) -> str:
     if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
         return given[0].decode("ascii")
     return secrets.token_hex(8)
+
+
+def _has_body(scope: HTTPScope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
 
 
 def _header(scope: HTTPScope, wanted: bytes) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from litestar import Request
+    from litestar.types import Send
 
 PROBLEM_TYPE = "application/problem+json"
 _log = structlog.get_logger("stepwell.gateway")
@@ -139,6 +140,26 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[dict[s
     )
 
 
+async def send_problem(send: Send, error: Exception, request_id: str) -> None:
+    """Answer with a problem where no handler of Litestar's can: outside of it, or after it."""
+    problem = problem_of(error)
+    log_failure(problem, error)
+    body = msgspec.json.encode(with_request_id(problem, request_id))
+    headers = {
+        "Content-Type": PROBLEM_TYPE,
+        "Content-Length": str(len(body)),
+        **problem_headers(problem),
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": problem.status,
+            "headers": [(name.lower().encode(), each.encode()) for name, each in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
 def _methods(error: Exception) -> dict[str, str]:
     """Return Allow, when the method is what was wrong."""
     given = error.headers if isinstance(error, HTTPException) else None
@@ -198,7 +219,9 @@ def _problem(
 
 def _database_problem(error: Exception) -> Problem:
     cause = _driver_error(error)
-    sqlstate = getattr(cause, "sqlstate", None) or ""
+    # asyncpg's word for a value that it can't encode: PostgreSQL never saw it, so no SQLSTATE.
+    is_unencodable = isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
+    sqlstate = "22" if is_unencodable else getattr(cause, "sqlstate", None) or ""
     refusal = next(
         (_REFUSALS[part] for part in (sqlstate, sqlstate[:3], sqlstate[:2]) if part in _REFUSALS),
         _GONE if not sqlstate else None,
@@ -215,7 +238,7 @@ def _database_problem(error: Exception) -> Problem:
 def _driver_error(error: BaseException) -> BaseException:
     """Return asyncpg's own error under SQLAlchemy's: it knows the constraint's name."""
     seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, asyncpg.PostgresError):
+    while seen is not None and not isinstance(seen, asyncpg.PostgresError | asyncpg.InterfaceError):
         seen = getattr(seen, "orig", None) or seen.__cause__
     return seen or error
 
