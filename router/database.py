@@ -36,6 +36,7 @@ _ADOPT_SQL = _GATE.joinpath("adopt.sql").read_text()
 _REMADE = (
     ("CREATE SCHEMA gate ", "CREATE SCHEMA IF NOT EXISTS gate "),
     ("CREATE TABLE gate.", "CREATE TABLE IF NOT EXISTS gate."),
+    ("CREATE INDEX change_by_tenant ", "CREATE INDEX IF NOT EXISTS change_by_tenant "),
     ("CREATE FUNCTION gate.", "CREATE OR REPLACE FUNCTION gate."),
 )
 

@@ -12,7 +12,14 @@ DECLARE
 BEGIN
     FOR entry IN
         SELECT c.oid, c.relname, c.relrowsecurity AND c.relforcerowsecurity AS is_forced,
-            EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid) AS has_policy
+            EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid) AS has_policy,
+            EXISTS (SELECT FROM pg_trigger AS t
+                WHERE t.tgrelid = c.oid AND t.tgname = 'stepwell_capture') AS is_captured,
+            (SELECT string_agg(quote_literal(a.attname), ', ' ORDER BY k.place)
+                FROM pg_index AS i
+                CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)
+                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
+                WHERE i.indrelid = c.oid AND i.indisprimary AND a.attname <> 'tenant_id') AS key
         FROM pg_class AS c
         WHERE c.relnamespace = in_schema::regnamespace AND c.relkind IN ('r', 'p')
             AND EXISTS (SELECT FROM pg_attribute AS a
@@ -28,6 +35,17 @@ BEGIN
             EXECUTE format('ALTER TABLE %I.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
                 in_schema, entry.relname);
         END IF;
+        -- Asleep until the gate's stamp says that this tenant's changes are captured.
+        IF NOT entry.is_captured THEN
+            EXECUTE format(
+                'CREATE TRIGGER stepwell_capture AFTER INSERT OR UPDATE OR DELETE ON %I.%I'
+                ' FOR EACH ROW WHEN (substr(current_setting(''gate.stamp'', true), 41, 1) = ''c'')'
+                ' EXECUTE FUNCTION gate.log_change(%s)', in_schema, entry.relname, entry.key);
+            EXECUTE format(
+                'CREATE TRIGGER stepwell_keep BEFORE TRUNCATE ON %I.%I'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION gate.refuse_truncate()',
+                in_schema, entry.relname);
+        END IF;
         IF NOT has_table_privilege(grantee, entry.oid, 'SELECT')
             OR NOT has_table_privilege(grantee, entry.oid, 'INSERT')
             OR NOT has_table_privilege(grantee, entry.oid, 'UPDATE')
@@ -35,6 +53,17 @@ BEGIN
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I.%I TO %I',
                 in_schema, entry.relname, grantee);
         END IF;
+    END LOOP;
+
+    -- A move writes the rows of a moment in any order; they refer to each other at its end.
+    FOR entry IN
+        SELECT c.relname, f.conname
+        FROM pg_constraint AS f JOIN pg_class AS c ON c.oid = f.conrelid
+        WHERE c.relnamespace = in_schema::regnamespace AND f.contype = 'f'
+            AND NOT f.condeferrable AND f.conparentid = 0
+    LOOP
+        EXECUTE format('ALTER TABLE %I.%I ALTER CONSTRAINT %I DEFERRABLE INITIALLY IMMEDIATE',
+            in_schema, entry.relname, entry.conname);
     END LOOP;
 
     -- A sequence of a shared table would tell each tenant how busy the others are.

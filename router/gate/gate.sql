@@ -42,8 +42,31 @@ CREATE TABLE gate.home (
     epoch       bigint NOT NULL CONSTRAINT epoch_is_positive CHECK (epoch > 0),
     schema_name text NOT NULL,
     login       name NOT NULL,
-    place       jsonb NOT NULL
+    place       jsonb NOT NULL,
+    -- Whether the changes of this tenant are written down for a move, from its next transaction on.
+    capture     boolean NOT NULL DEFAULT false,
+    -- How long each of its writing transactions waits, so that a move can catch up with them.
+    delay_ms    integer NOT NULL DEFAULT 0 CONSTRAINT delay_is_short CHECK (delay_ms BETWEEN 0 AND 100)
 ) WITH (fillfactor = 80);
+
+-- The keys of the rows that changed while their tenant was captured: which, never how, as the rows
+-- are read again. A key that stands here twice, or for nothing, does no harm.
+CREATE TABLE gate.change (
+    tenant_id  uuid NOT NULL,
+    xid        xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    table_name text NOT NULL,
+    key        jsonb NOT NULL
+);
+CREATE INDEX change_by_tenant ON gate.change (tenant_id, xid);
+
+-- Who may work on a move here, and how far the rows of this database are; both in one row, so that
+-- a mover whose token is old can't write either.
+CREATE TABLE gate.move (
+    move_id   uuid PRIMARY KEY,
+    tenant_id uuid NOT NULL,
+    token     bigint NOT NULL,
+    data      jsonb NOT NULL DEFAULT '{}'
+);
 
 -- Generated ids of the shared tables: one counter per tenant and table, so that ids neither clash
 -- when a tenant moves down nor tell one tenant how busy the others are.
@@ -81,6 +104,7 @@ DECLARE
     is_fitting   boolean;
     is_here      boolean;
     stamp        text;
+    wait_ms      integer;
 BEGIN
     IF length(capability) <> 129 THEN
         RAISE EXCEPTION 'the capability is malformed' USING ERRCODE = 'SW002';
@@ -108,7 +132,8 @@ BEGIN
     END IF;
 
     -- The stamp covers this transaction of this backend, so it is worthless anywhere else; it is
-    -- made of fewer bytes than any capability, so neither can pass for the other.
+    -- made of fewer bytes than any capability, so neither can pass for the other. Its 41st
+    -- character says whether changes are captured: gate.adopt() has the triggers that read it.
     SELECT
         sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(capability, 65), 'UTF8')))
             = decode(substr(capability, 66), 'hex'),
@@ -126,15 +151,20 @@ BEGIN
             AND h.epoch = ('x' || substr(capability, 34, 16))::bit(64)::bigint
             AND h.login = session_user
         ),
-        tenant || substr(capability, 62, 4) || encode(sha256(k.outer_pad || sha256(k.inner_pad
-            || uuid_send(tenant) || int4send(pg_backend_pid())
-            || timestamptz_send(transaction_timestamp()))), 'hex')
-    INTO is_authentic, is_fresh, is_fitting, is_here, stamp
+        tenant || substr(capability, 62, 4) || f.flag || encode(sha256(k.outer_pad || sha256(
+            k.inner_pad || uuid_send(tenant) || int4send(pg_backend_pid())
+            || timestamptz_send(transaction_timestamp()) || decode(f.flag, 'escape'))), 'hex'),
+        CASE WHEN purpose = 'w' THEN h.delay_ms END
+    INTO is_authentic, is_fresh, is_fitting, is_here, stamp, wait_ms
     FROM gate.key AS k LEFT JOIN gate.home AS h ON h.tenant_id = tenant
+    CROSS JOIN LATERAL (SELECT CASE WHEN h.capture AND purpose <> 'm' THEN 'c' ELSE '.' END) AS f(flag)
     WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
 
     IF (is_authentic AND is_fresh AND is_fitting AND is_here) IS TRUE THEN
         is_held := set_config('gate.stamp', stamp, true) IS NULL;
+        IF wait_ms > 0 THEN
+            PERFORM pg_sleep(wait_ms / 1000.0::float8);
+        END IF;
         RETURN;
     END IF;
     IF is_authentic IS NOT TRUE THEN
@@ -170,8 +200,8 @@ BEGIN
     tenant := left(stamp, 36);
     SELECT sha256(k.outer_pad || sha256(k.inner_pad
             || uuid_send(tenant) || int4send(pg_backend_pid())
-            || timestamptz_send(transaction_timestamp())))
-        = decode(substr(stamp, 41), 'hex')
+            || timestamptz_send(transaction_timestamp()) || decode(substr(stamp, 41, 1), 'escape')))
+        = decode(substr(stamp, 42), 'hex')
     INTO is_authentic
     FROM gate.key AS k WHERE k.id = ('x' || substr(stamp, 37, 4))::bit(16)::integer;
     IF is_authentic IS NOT TRUE THEN
@@ -221,11 +251,58 @@ BEGIN
 END
 $gate$;
 
+-- Writes down which row changed. Its arguments are the columns of the primary key without the
+-- tenant. It runs only in transactions whose stamp says so.
+CREATE FUNCTION gate.log_change() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+DECLARE
+    entry jsonb;
+    seen  jsonb;
+    key   jsonb;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        entry := to_jsonb(OLD);
+        seen := (SELECT jsonb_agg(entry -> a.name ORDER BY a.place)
+            FROM unnest(TG_ARGV) WITH ORDINALITY AS a(name, place));
+        INSERT INTO gate.change (tenant_id, table_name, key)
+        VALUES ((entry ->> 'tenant_id')::uuid, TG_TABLE_NAME, seen);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        entry := to_jsonb(NEW);
+        key := (SELECT jsonb_agg(entry -> a.name ORDER BY a.place)
+            FROM unnest(TG_ARGV) WITH ORDINALITY AS a(name, place));
+        IF key IS DISTINCT FROM seen THEN
+            INSERT INTO gate.change (tenant_id, table_name, key)
+            VALUES ((entry ->> 'tenant_id')::uuid, TG_TABLE_NAME, key);
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$gate$;
+
+-- Rows that vanish without a trigger would be there again after the move.
+CREATE FUNCTION gate.refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $gate$
+BEGIN
+    IF EXISTS (SELECT FROM gate.home AS h WHERE h.capture AND h.schema_name = TG_TABLE_SCHEMA) THEN
+        RAISE EXCEPTION 'table %.% can''t be truncated while a tenant of it moves',
+            TG_TABLE_SCHEMA, TG_TABLE_NAME
+            USING ERRCODE = 'SW004', HINT = 'Delete the rows, or truncate when the move is settled.';
+    END IF;
+    RETURN NULL;
+END
+$gate$;
+
 GRANT USAGE ON SCHEMA gate TO stepwell_login;
 GRANT USAGE, CREATE ON SCHEMA gate TO stepwell_owner;
-GRANT SELECT ON gate.home TO stepwell_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON gate.counter, gate.revision TO stepwell_owner;
-REVOKE EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text)
-    FROM PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON gate.home, gate.change, gate.move, gate.counter, gate.revision TO stepwell_owner;
+REVOKE EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text),
+    gate.log_change(), gate.refuse_truncate() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION gate.log_change(), gate.refuse_truncate() TO stepwell_owner;
 GRANT EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text)
     TO stepwell_login, stepwell_owner;
