@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 Row: TypeAlias = tuple[str | None, ...]
 ROWS_A_BATCH = 1_000
 _DIALECT = dialect()
-#: The text of a value must not depend on who asks for it.
-_CANONICAL = (
+#: The text of a value must not depend on who asks for it, nor a literal on who reads it.
+CANONICAL = (
     "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres';"
     "SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex';"
-    "SET LOCAL xmloption = 'content'; SET LOCAL lc_monetary = 'C'"
+    "SET LOCAL xmloption = 'content'; SET LOCAL lc_monetary = 'C';"
+    "SET LOCAL standard_conforming_strings = on"
 )
 
 
@@ -49,7 +50,7 @@ class StoredRows:
 
     def columns(self, table: str) -> list[str]:
         """Name the columns that are stored and not computed, the tenant's own left out."""
-        return [column.name for column in self.tables[table].columns if _is_kept(column)]
+        return [column.name for column in self.tables[table].columns if is_kept(column)]
 
     async def read(self, table: str) -> AsyncIterator[Row]:
         """Yield the tenant's rows in the order of the primary key."""
@@ -64,7 +65,7 @@ class StoredRows:
 
     async def write(self, table: str, rows: Sequence[Row]) -> None:
         """Insert rows as ``read`` gave them, in the order of ``columns``."""
-        kept = [column for column in self.tables[table].columns if _is_kept(column)]
+        kept = [column for column in self.tables[table].columns if is_kept(column)]
         names = ", ".join(quote(column.name) for column in kept)
         values = ", ".join(
             f"CAST(v{at} AS {column.type.compile(_DIALECT)})" for at, column in enumerate(kept)
@@ -132,7 +133,7 @@ async def stored_rows(
         await connection.execute(
             "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL ROLE stepwell_owner;"
             f"SET LOCAL search_path = {quote(placement.schema)}, reference;"
-            f"{_CANONICAL}; SELECT gate.enter('{capability}')"
+            f"{CANONICAL}; SELECT gate.enter('{capability}')"
         )
         try:
             yield StoredRows(connection, tenant_id, placement.schema, stored)
@@ -142,5 +143,6 @@ async def stored_rows(
         await connection.execute("COMMIT")
 
 
-def _is_kept(column: Column[Any]) -> bool:
+def is_kept(column: Column[Any]) -> bool:
+    """Tell whether a column is read and written: not computed, and not the tenant's own."""
     return column.name != TENANT_COLUMN and not isinstance(column.server_default, Computed)
