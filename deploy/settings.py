@@ -82,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections_max: Annotated[
         _Count,
         _said(
-            "server connections that one gateway holds at most, over all databases", "connections"
+            "server connections that one gateway holds at most, over all tenants", "connections"
         ),
     ] = 64
     pools_max: Annotated[

@@ -17,7 +17,7 @@ from deploy.platform import Platform, running
 from router.catalog import placements, tenants
 from router.words import Isolation, TenantStatus, Tier
 from tests.benchmarks.client import Client, request
-from tests.benchmarks.world import PLANS, BenchWorld, Server, cluster_of, slug_of
+from tests.benchmarks.world import CATALOG_DATABASE, PLANS, BenchWorld, Server, cluster_of, slug_of
 
 LOOKUP_NS_MAX = 1_000
 TENANT_BYTES_MAX = 2_048
@@ -26,7 +26,10 @@ _LOOKUPS = 200_000
 _CALLERS = 32
 _CALLS_EACH = 40
 _PROVISIONED = {Tier.ROWS: 15, Tier.SCHEMA: 9, Tier.DATABASE: 5}
-_OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stepwell router'"
+_OURS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'stepwell router' AND datname <> $1
+"""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +107,8 @@ async def connections(world: BenchWorld, gateway: Server) -> list[Figure]:
     opened = 0
     for cluster in (world.clusters.shared, world.clusters.dedicated):
         admin = await asyncpg.connect(cluster.dsn(), ssl=False)
-        opened += await admin.fetchval(_OURS)
+        # What the catalog gets has a bound of its own.
+        opened += await admin.fetchval(_OURS, CATALOG_DATABASE)
         await admin.close()
     return [
         Figure(
