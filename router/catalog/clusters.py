@@ -87,6 +87,12 @@ async def list_all(connection: Connection) -> list[ClusterRecord]:
     return [_record(row) for row in await connection.fetch(_SQL["list"])]
 
 
+async def find(connection: Connection, name: str) -> ClusterRecord | None:
+    """Return a cluster, without how many tenants it holds."""
+    row = await connection.fetchrow(_SQL["find"], name)
+    return None if row is None else _record(row)
+
+
 async def find_access(connection: Connection, name: str, sealer: Sealer) -> ClusterAccess | None:
     """Return a cluster with its administrator's address."""
     row = await connection.fetchrow(_SQL["find"], name)

@@ -27,7 +27,8 @@ SELECT name FROM catalog.cluster WHERE role = $1 ORDER BY name FOR NO KEY UPDATE
 
 -- name: room
 -- Counted after the lock, in a statement of its own: only that one sees what the last holder of
--- the lock took. An operation takes room until its tenant has a placement.
+-- the lock took. An operation takes room until its tenant has a placement; a tenant that moved
+-- away keeps its room until the move is settled, because it may be undone.
 SELECT c.*, taken.tenants
 FROM catalog.cluster AS c
 CROSS JOIN LATERAL (
@@ -35,7 +36,11 @@ CROSS JOIN LATERAL (
         + (SELECT count(*) FROM catalog.operation AS o
             WHERE o.cluster = c.name AND o.state IN ('waiting', 'running')
             AND NOT EXISTS (SELECT FROM catalog.placement AS p
-                WHERE p.tenant_id = o.tenant_id AND p.cluster = c.name)) AS tenants
+                WHERE p.tenant_id = o.tenant_id AND p.cluster = c.name))
+        + (SELECT count(*) FROM catalog.move AS m
+            WHERE m.ended_at IS NULL AND m.source ->> 'cluster' = c.name
+            AND NOT EXISTS (SELECT FROM catalog.placement AS p
+                WHERE p.tenant_id = m.tenant_id AND p.cluster = c.name)) AS tenants
 ) AS taken
 WHERE c.role = $1 AND ($2::text IS NULL OR c.name = $2) AND ($3::text IS NULL OR c.region = $3)
 ORDER BY c.state = 'accepting' DESC, c.capacity - taken.tenants DESC, c.name

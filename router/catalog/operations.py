@@ -229,6 +229,14 @@ async def fail(
     return _still_ours(operation, row)
 
 
+async def give_up(connection: Connection, operation: Operation, *, reason: str) -> Operation:
+    """Record that its own runner took the operation back, because somebody asked for that."""
+    row = await connection.fetchrow(
+        _SQL["give_up"], operation.id, operation.fencing_token, reason[:ERROR_LENGTH_MAX]
+    )
+    return _still_ours(operation, row)
+
+
 async def release(connection: Connection, operation: Operation) -> None:
     """Give an operation back unfinished; the attempt doesn't count."""
     await connection.execute(_SQL["release"], operation.id, operation.fencing_token)

@@ -84,6 +84,19 @@ WITH failed AS (
 )
 SELECT * FROM failed
 
+-- name: give_up
+WITH given_up AS (
+    UPDATE catalog.operation SET state = 'cancelled', error = $3, finished_at = now(),
+        lease_owner = NULL, lease_until = NULL
+    WHERE id = $1 AND fencing_token = $2 AND state = 'running' RETURNING *
+), logged AS (
+    INSERT INTO catalog.operation_log (operation_id, position, step, note)
+    SELECT g.id, 1 + (SELECT coalesce(max(position), 0) FROM catalog.operation_log
+        WHERE operation_id = g.id), g.step, $3
+    FROM given_up AS g
+)
+SELECT * FROM given_up
+
 -- name: release
 UPDATE catalog.operation SET state = 'waiting', attempts = greatest(attempts - 1, 0),
     not_before = now(), lease_owner = NULL, lease_until = NULL

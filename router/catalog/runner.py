@@ -80,6 +80,18 @@ class Progress:
         self.operation = await operations.finish(connection, self.operation)
         return self.operation
 
+    async def fail_in(self, connection: Connection, error: str) -> Operation:
+        """Record that the operation failed for good, with what else the transaction holds."""
+        self.operation = await operations.fail(
+            connection, self.operation, error=error, retry_after=None
+        )
+        return self.operation
+
+    async def give_up_in(self, connection: Connection, reason: str) -> Operation:
+        """Record that the operation is taken back, with what else the transaction holds."""
+        self.operation = await operations.give_up(connection, self.operation, reason=reason)
+        return self.operation
+
 
 class Runner:
     """Runs operations of the kinds that it has handlers for, one at once or all for ever."""

@@ -1,0 +1,192 @@
+"""A move as the catalog knows it, and as operators are shown it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from router.catalog.operations import OperationState
+from router.words import Placement, TenantId, Tier
+
+#: The kinds of operation that a move is made of.
+MOVE, UNDO, SETTLE = "move", "undo", "settle"
+
+
+class TableProof(msgspec.Struct, frozen=True, kw_only=True):
+    """What one table had on both sides, at the moment of the comparison."""
+
+    table: str
+    rows: int
+    source_digest: str
+    target_digest: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision rests on, kept for ever. ``durations_ms`` are by step."""
+
+    pause_ms: float
+    proof: tuple[TableProof, ...]
+    durations_ms: dict[str, float] = {}
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How one operation of a move stands."""
+
+    id: UUID
+    state: OperationState
+    step: str | None
+    attempts: int
+    error: str | None
+    not_before: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Stage(StrEnum):
+    """How far a move is, as far as it matters to what may be asked of it.
+
+    An undo that failed is still UNDOING: it may have been decided where the rows are, so nobody may
+    settle the move before that is known.
+    """
+
+    MOVING = "moving"
+    TURNING_BACK = "turning back"
+    DECIDED = "decided"
+    UNDOING = "undoing"
+    SETTLING = "settling"
+    ENDED = "ended"
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One move with the operations that it is made of, as it was when it was read."""
+
+    id: UUID
+    tenant_id: TenantId
+    slug: str
+    source: Placement
+    target: Placement
+    requested_by: str
+    requested_at: datetime
+    reason: str
+    rows_total: int | None
+    rows_copied: int
+    lag_rows: int
+    cancel_requested_at: datetime | None
+    decided_at: datetime | None
+    receipt: Receipt | None
+    settle_after: datetime | None
+    settled_at: datetime | None
+    undo_receipt: Receipt | None
+    undone_at: datetime | None
+    ended_at: datetime | None
+    operation: Standing
+    settle: Standing | None
+    undo: Standing | None
+
+    @property
+    def stage(self) -> Stage:
+        """How far it is."""
+        if self.ended_at is not None:
+            return Stage.ENDED
+        if self.undo is not None and self.undo.state is not OperationState.CANCELLED:
+            return Stage.UNDOING
+        if self.settle is not None:
+            return Stage.DECIDED if self.settle.started_at is None else Stage.SETTLING
+        return Stage.MOVING if self.cancel_requested_at is None else Stage.TURNING_BACK
+
+    def told(self) -> str:
+        """Say in few words which move it is."""
+        return f"{self.id} from {place_told(self.source)} to {place_told(self.target)}"
+
+
+class MovePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """One end of a move; its login is the platform's own."""
+
+    tier: Tier
+    cluster: str
+    database: str
+    schema: str
+    epoch: int
+
+
+class MoveState(StrEnum):
+    """How a move stands, for whoever waits for it."""
+
+    RUNNING = "running"
+    DONE = "done"
+    UNDONE = "undone"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class MoveDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A move as operators see it.
+
+    ``pause_ms`` and ``proof`` are there once it is decided. Until ``undo_until`` it can be undone
+    without copying; null when that is over, or not yet possible.
+    """
+
+    id: UUID
+    tenant: UUID
+    source: MovePlace
+    target: MovePlace
+    state: MoveState
+    step: str | None
+    rows_copied: int
+    rows_total: int | None
+    lag_rows: int
+    pause_ms: float | None
+    proof: tuple[TableProof, ...]
+    attempts: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    settled_at: datetime | None
+    undo_until: datetime | None
+    error: str | None
+
+    @classmethod
+    def of(cls, move: Move) -> MoveDocument:
+        """Show a move by the operation that works on it now, or did last."""
+        shown = move.operation
+        if move.undo is not None and move.undo.state is not OperationState.CANCELLED:
+            shown = move.undo
+        receipt = move.receipt
+        return cls(
+            id=move.id,
+            tenant=move.tenant_id,
+            source=msgspec.convert(move.source, MovePlace, from_attributes=True),
+            target=msgspec.convert(move.target, MovePlace, from_attributes=True),
+            state=_state(move, shown),
+            step=shown.step,
+            rows_copied=move.rows_copied,
+            rows_total=move.rows_total,
+            lag_rows=move.lag_rows,
+            pause_ms=None if receipt is None else receipt.pause_ms,
+            proof=() if receipt is None else receipt.proof,
+            attempts=shown.attempts,
+            started_at=move.operation.started_at,
+            finished_at=shown.finished_at,
+            settled_at=move.settled_at,
+            undo_until=move.settle_after if move.stage is Stage.DECIDED else None,
+            error=shown.error or (move.settle.error if move.settle else None),
+        )
+
+
+def place_told(placement: Placement) -> str:
+    """Say in few words which place it is."""
+    return f"{placement.tier.value} on {placement.cluster}"
+
+
+def _state(move: Move, shown: Standing) -> MoveState:
+    match shown.state:
+        case OperationState.WAITING | OperationState.RUNNING:
+            return MoveState.RUNNING
+        case OperationState.DONE:
+            return MoveState.DONE if move.undone_at is None else MoveState.UNDONE
+        case OperationState.CANCELLED:
+            return MoveState.CANCELLED
+        case OperationState.FAILED:
+            return MoveState.FAILED

@@ -1,0 +1,342 @@
+"""Moves: what operators and the reconcile may ask of them, and what is refused.
+
+Everything here needs a transaction; what a runner records is in moving.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from router.catalog import audit, clusters, operations, tenants
+from router.catalog.catalog import Page
+from router.catalog.clusters import ClusterState
+from router.catalog.move_words import (
+    MOVE,
+    UNDO,
+    Move,
+    Receipt,
+    Stage,
+    Standing,
+    TableProof,
+    place_told,
+)
+from router.catalog.operations import NewOperation, OperationState
+from router.errors import Conflict, NotFound, Unprocessable
+from router.sql import load
+from router.words import Cluster, ClusterRole, Placement, Tenant, TenantId, TenantStatus, Tier
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from router.catalog.operations import Operation
+    from router.connect import Connection
+
+_SQL = load("router.catalog", "moves.sql")
+_RETRY_AFTER_S = 1
+_StructT = TypeVar("_StructT")
+
+
+class By(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and why: for the audit."""
+
+    actor: str
+    reason: str
+    request_id: str | None = None
+
+
+class WantedMove(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tenant is to go; ``cluster`` None: wherever its tier has room, at home if it can."""
+
+    tenant_id: TenantId
+    tier: Tier
+    cluster: str | None
+    by: By
+
+    def is_met_by(self, place: Placement) -> bool:
+        """Whether a tenant that lives there is where it is wanted."""
+        return place.tier is self.tier and self.cluster in {None, place.cluster}
+
+
+class MoveFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which moves a list shows."""
+
+    tenant_id: TenantId | None = None
+    is_open: bool = False
+
+
+class AboutMove(msgspec.Struct, frozen=True, kw_only=True):
+    """What the data of the operations of kind undo and settle always hold."""
+
+    move: UUID
+
+
+async def get(connection: Connection, move_id: UUID) -> Move:
+    """Return the move that has this id, or whose undoing or settling has it; or raise NotFound."""
+    row = await connection.fetchrow(_SQL["find"], move_id)
+    if row is None:
+        raise NotFound(f"there is no move {move_id}")
+    return _move(row)
+
+
+async def find_open(connection: Connection, tenant_id: TenantId) -> Move | None:
+    """Return the one move of a tenant that something is left to do for."""
+    row = await connection.fetchrow(_SQL["find_open"], tenant_id)
+    return None if row is None else _move(row)
+
+
+async def list_page(
+    connection: Connection, chosen: MoveFilter, *, before: UUID | None = None, items_max: int = 50
+) -> Page[Move]:
+    """List moves, the newest first; ``before`` is the cursor that the last page gave."""
+    rows = await connection.fetch(
+        _SQL["list"], chosen.tenant_id, chosen.is_open, before, items_max + 1
+    )
+    items = tuple(_move(row) for row in rows[:items_max])
+    return Page(items=items, next=str(items[-1].id) if len(rows) > items_max else None)
+
+
+async def find_target(connection: Connection, wanted: WantedMove) -> Cluster | Move:
+    """Return the cluster to draw a place on, locked; or the open move that goes there already.
+
+    Raises RequestRefused or Unavailable, each with its reason, for what can't be.
+    """
+    tenant, source = await _movable(connection, wanted.tenant_id)
+    going = await find_open(connection, tenant.id)
+    if wanted.is_met_by(source) and (going is None or going.stage is Stage.DECIDED):
+        raise Conflict(f"tenant {tenant.slug} is in tier {place_told(source)} already")
+    if going is not None:
+        if going.stage is Stage.MOVING and wanted.is_met_by(going.target):
+            return going
+        raise _open(tenant, going)
+    await _no_wave(connection, tenant)
+    role = role_of(wanted.tier)
+    if wanted.cluster in {None, source.cluster}:
+        home = await _home(connection, source.cluster, role)
+        if home is not None:
+            return home
+    return await clusters.choose(connection, role, cluster=wanted.cluster)
+
+
+async def record(connection: Connection, wanted: WantedMove, target: Placement) -> Move:
+    """Record a move to a place that was drawn and not made; its epoch is set here.
+
+    Asked twice for one tenant, it returns the same move; one that failed goes on. Raises as
+    ``find_target``.
+    """
+    chosen = await find_target(connection, msgspec.structs.replace(wanted, cluster=target.cluster))
+    if isinstance(chosen, Move):
+        await _wake_failed(connection, chosen.operation)
+        return chosen
+    tenant, source = await _movable(connection, wanted.tenant_id)
+    if wanted.tier is not target.tier:
+        raise Unprocessable(f"a place in tier {target.tier.value} isn't in {wanted.tier.value}")
+    target = msgspec.structs.replace(target, epoch=source.epoch + 1)
+    operation = await operations.begin(
+        connection, NewOperation(kind=MOVE, tenant_id=tenant.id, cluster=target.cluster)
+    )
+    await connection.execute(
+        _SQL["record"],
+        operation.id,
+        tenant.id,
+        encoded(source),
+        encoded(target),
+        wanted.by.actor,
+        wanted.by.reason,
+    )
+    detail: dict[str, object] = {"from": place_told(source), "to": place_told(target)}
+    recorded = await get(connection, operation.id)
+    await _note(connection, recorded, "move.record", wanted.by, detail)
+    return recorded
+
+
+async def request_cancel(connection: Connection, move_id: UUID, by: By) -> Move:
+    """Have a move turned back before its decision; one that nobody has begun ends at once."""
+    move = await _held(connection, move_id)
+    if move.stage is Stage.TURNING_BACK:
+        return move
+    if move.stage is not Stage.MOVING:
+        way_out = "undo it instead" if move.stage is Stage.DECIDED else "nothing is left to cancel"
+        raise Conflict(f"the move {move.told()} is {_spelled(move)}: {way_out}")
+    await connection.execute(_SQL["request_cancel"], move.id)
+    await _note(connection, move, "move.cancel", by)
+    if await connection.fetchval(_SQL["end_unbegun"], move.id) is None:
+        await connection.execute(_SQL["wake"], move.id)
+    return await get(connection, move.id)
+
+
+async def record_undo(connection: Connection, move_id: UUID, by: By) -> Operation:
+    """Record that a decided move is to be taken back without copying; one that failed goes on.
+
+    The operation's data are an AboutMove: whoever adds to them keeps ``move``.
+    """
+    move = await _held(connection, move_id)
+    if move.stage is Stage.UNDOING and move.undo is not None:
+        await _wake_failed(connection, move.undo)
+        return await operations.get(connection, move.undo.id)
+    _assert_decided(move, "undone")
+    assert move.settle is not None, "a decided move has its settling"
+    if await connection.fetchval(_SQL["stop_settling"], move.settle.id) is None:
+        raise Conflict(f"the move {move.told()} is being settled: its source is being erased")
+    await _no_wave(connection, await tenants.get_by_id(connection, move.tenant_id))
+    operation = await operations.begin(
+        connection,
+        NewOperation(kind=UNDO, tenant_id=move.tenant_id, data=AboutMove(move=move.id)),
+    )
+    await connection.execute(_SQL["set_undo"], move.id, operation.id)
+    await _note(connection, move, "move.undo", by)
+    return operation
+
+
+async def settle_now(connection: Connection, move_id: UUID, by: By) -> Operation:
+    """Have the source of a decided move erased without further delay; then nothing is undone."""
+    move = await _held(connection, move_id)
+    if move.stage is not Stage.SETTLING:
+        _assert_decided(move, "settled")
+        await connection.execute(_SQL["settle_now"], move.id)
+        await _note(connection, move, "move.settle", by)
+    assert move.settle is not None, "a decided move has its settling"
+    await connection.execute(_SQL["wake"], move.settle.id)
+    return await operations.get(connection, move.settle.id)
+
+
+def role_of(tier: Tier) -> ClusterRole:
+    """Return which kind of cluster has places of a tier."""
+    return ClusterRole.DEDICATED if tier is Tier.DATABASE else ClusterRole.SHARED
+
+
+async def running_wave(connection: Connection) -> UUID | None:
+    """Return the migration that runs now: it needs every tenant to stay where it is."""
+    found: UUID | None = await connection.fetchval(_SQL["find_wave"])
+    return found
+
+
+async def put_out(
+    connection: Connection, kind: str, tenant_id: TenantId, payload: dict[str, object]
+) -> None:
+    """Leave a message for others, in the transaction of what it tells of."""
+    await connection.execute(_SQL["put_out"], kind, tenant_id, encoded(payload))
+
+
+async def _movable(connection: Connection, tenant_id: TenantId) -> tuple[Tenant, Placement]:
+    """Hold the tenant until the transaction ends, so that two who ask take turns."""
+    await connection.execute(_SQL["hold_tenant"], tenant_id)
+    tenant = await tenants.get_by_id(connection, tenant_id)
+    if tenant.status is not TenantStatus.ACTIVE or tenant.placement is None:
+        raise Conflict(f"tenant {tenant.slug} is {tenant.status.value}: only an active one moves")
+    return tenant, tenant.placement
+
+
+async def _home(connection: Connection, name: str, role: ClusterRole) -> Cluster | None:
+    """Return the tenant's own cluster if it may stay there: it takes no more room than it has."""
+    await connection.execute(_SQL["hold_cluster"], name)
+    found = await clusters.find(connection, name)
+    if found is None or found.cluster.role is not role or found.state is not ClusterState.ACCEPTING:
+        return None
+    return found.cluster
+
+
+async def _no_wave(connection: Connection, tenant: Tenant) -> None:
+    if (wave := await running_wave(connection)) is not None:
+        raise Conflict(f"tenant {tenant.slug} can't be moved while the migration {wave} runs")
+
+
+async def _held(connection: Connection, move_id: UUID) -> Move:
+    if await connection.fetchval(_SQL["hold"], move_id) is None:
+        raise NotFound(f"there is no move {move_id}")
+    return await get(connection, move_id)
+
+
+async def _wake_failed(connection: Connection, operation: Standing) -> None:
+    if operation.state is OperationState.FAILED:
+        await connection.execute(_SQL["wake"], operation.id)
+
+
+def _assert_decided(move: Move, wish: str) -> None:
+    if move.stage is not Stage.DECIDED:
+        raise Conflict(f"the move {move.told()} is {_spelled(move)}: it can't be {wish}")
+    if not move.operation.state.is_ended:
+        raise Conflict(
+            f"the move {move.told()} is just being finished: try again in a moment",
+            retry_after_s=_RETRY_AFTER_S,
+        )
+
+
+def _spelled(move: Move) -> str:
+    if move.settled_at is not None:
+        return "settled"
+    if move.undone_at is not None:
+        return "undone"
+    if move.stage is Stage.ENDED:
+        return move.operation.state.value
+    return move.stage.value
+
+
+def _open(tenant: Tenant, going: Move) -> Conflict:
+    ways_out = {
+        Stage.MOVING: "wait for it or cancel it",
+        Stage.DECIDED: "settle it or undo it first",
+    }
+    way_out = ways_out.get(going.stage, "wait for its end")
+    return Conflict(f"tenant {tenant.slug} has an open move, {going.told()}: {way_out}")
+
+
+async def _note(
+    connection: Connection, move: Move, action: str, by: By, detail: dict[str, object] | None = None
+) -> None:
+    deed = audit.Deed(
+        actor=by.actor,
+        action=action,
+        target=str(move.id),
+        tenant_id=move.tenant_id,
+        reason=by.reason,
+        detail=detail or {},
+        request_id=by.request_id,
+    )
+    await audit.write(connection, deed)
+
+
+def encoded(value: object) -> str:
+    """Spell a value as JSON, for a parameter of type jsonb."""
+    return msgspec.json.encode(value).decode()
+
+
+def _move(row: asyncpg.Record) -> Move:
+    return Move(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        slug=row["slug"],
+        source=msgspec.json.decode(row["source"], type=Placement),
+        target=msgspec.json.decode(row["target"], type=Placement),
+        requested_by=row["requested_by"],
+        requested_at=row["requested_at"],
+        reason=row["reason"],
+        rows_total=row["rows_total"],
+        rows_copied=row["rows_copied"],
+        lag_rows=row["lag_rows"],
+        cancel_requested_at=row["cancel_requested_at"],
+        decided_at=row["decided_at"],
+        receipt=None if row["decided_at"] is None else _receipt(row),
+        settle_after=row["settle_after"],
+        settled_at=row["settled_at"],
+        undo_receipt=_decoded(row["undo_receipt"], Receipt),
+        undone_at=row["undone_at"],
+        ended_at=row["ended_at"],
+        operation=msgspec.json.decode(row["operation"], type=Standing),
+        settle=_decoded(row["settle"], Standing),
+        undo=_decoded(row["undo"], Standing),
+    )
+
+
+def _receipt(row: asyncpg.Record) -> Receipt:
+    return Receipt(
+        pause_ms=row["pause_ms"],
+        proof=msgspec.json.decode(row["proof"], type=tuple[TableProof, ...]),
+        durations_ms=msgspec.json.decode(row["durations_ms"], type=dict[str, float]),
+    )
+
+
+def _decoded(text: str | None, kind: type[_StructT]) -> _StructT | None:
+    return None if text is None else msgspec.json.decode(text, type=kind)

@@ -1,0 +1,98 @@
+-- Moves. Whoever changes one holds its row, so that what was asked and what is done agree.
+
+-- name: hold_tenant
+SELECT id FROM catalog.tenant WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: hold
+SELECT id FROM catalog.move WHERE id = $1 OR undo_id = $1 OR settle_id = $1 FOR NO KEY UPDATE
+
+-- name: find
+SELECT * FROM catalog.move_whole
+WHERE id = (SELECT id FROM catalog.move WHERE id = $1 OR undo_id = $1 OR settle_id = $1)
+
+-- name: find_open
+SELECT * FROM catalog.move_whole WHERE tenant_id = $1 AND ended_at IS NULL
+
+-- name: list
+SELECT * FROM catalog.move_whole
+WHERE ($1::uuid IS NULL OR tenant_id = $1) AND (NOT $2::boolean OR ended_at IS NULL)
+    AND ($3::uuid IS NULL OR (requested_at, id) <
+        (SELECT b.requested_at, b.id FROM catalog.move AS b WHERE b.id = $3))
+ORDER BY requested_at DESC, id DESC LIMIT $4
+
+-- name: find_wave
+SELECT id FROM catalog.operation
+WHERE kind = 'migration' AND state IN ('waiting', 'running') ORDER BY created_at LIMIT 1
+
+-- name: hold_cluster
+SELECT name FROM catalog.cluster WHERE name = $1 FOR NO KEY UPDATE
+
+-- name: record
+INSERT INTO catalog.move (id, tenant_id, source, target, requested_by, reason)
+VALUES ($1, $2, $3::text::jsonb, $4::text::jsonb, $5, $6)
+
+-- name: request_cancel
+UPDATE catalog.move SET cancel_requested_at = now() WHERE id = $1
+
+-- name: end_unbegun
+-- One that no runner ever took has nothing to turn back.
+WITH unbegun AS (
+    UPDATE catalog.operation SET state = 'cancelled', finished_at = now()
+    WHERE id = $1 AND state = 'waiting' AND started_at IS NULL RETURNING id
+)
+UPDATE catalog.move AS m SET ended_at = now() FROM unbegun WHERE m.id = unbegun.id RETURNING m.id
+
+-- name: wake
+UPDATE catalog.operation SET not_before = now(), attempts = CASE state WHEN 'failed' THEN 0
+        ELSE attempts END, state = 'waiting', finished_at = NULL
+WHERE id = $1 AND state IN ('waiting', 'failed') RETURNING id
+
+-- name: stop_settling
+UPDATE catalog.operation SET state = 'cancelled', finished_at = now()
+WHERE id = $1 AND state = 'waiting' AND started_at IS NULL RETURNING id
+
+-- name: set_undo
+UPDATE catalog.move SET undo_id = $2 WHERE id = $1
+
+-- name: settle_now
+UPDATE catalog.move SET settle_after = least(settle_after, now()) WHERE id = $1
+
+-- name: note
+-- The operation's row is held for this moment, so that a runner that was replaced writes nothing.
+WITH runs AS (
+    SELECT id FROM catalog.operation WHERE id = $2 AND fencing_token = $3 AND state = 'running'
+    FOR SHARE
+)
+UPDATE catalog.move SET rows_total = coalesce($4, rows_total),
+    rows_copied = coalesce($5, rows_copied), lag_rows = coalesce($6, lag_rows)
+WHERE id = $1 AND EXISTS (SELECT FROM runs)
+RETURNING cancel_requested_at
+
+-- name: decide
+UPDATE catalog.move SET decided_at = now(), pause_ms = $2, durations_ms = $3::text::jsonb,
+    proof = $4::text::jsonb, settle_id = $5, settle_after = now() + $6::interval, lag_rows = 0
+WHERE id = $1 AND decided_at IS NULL RETURNING id
+
+-- name: settle_again
+UPDATE catalog.move SET settle_id = $2, settle_after = now() + $3::interval WHERE id = $1
+
+-- name: undone
+UPDATE catalog.move SET undone_at = now(), undo_receipt = $2::text::jsonb
+WHERE id = $1 AND undone_at IS NULL RETURNING id
+
+-- name: settled
+UPDATE catalog.move SET settled_at = now(), ended_at = now() WHERE id = $1
+
+-- name: ended
+UPDATE catalog.move SET ended_at = now() WHERE id = $1
+
+-- name: open_on
+-- Only what still copies: a move that waits to be settled is no burden.
+SELECT count(*) FROM catalog.move AS m JOIN catalog.operation AS o ON o.id = m.id
+WHERE m.ended_at IS NULL AND m.decided_at IS NULL AND o.state IN ('waiting', 'running')
+    AND $1 IN (m.source ->> 'cluster', m.target ->> 'cluster')
+    AND ($2::uuid IS NULL OR (m.requested_at, m.id) <
+        (SELECT b.requested_at, b.id FROM catalog.move AS b WHERE b.id = $2))
+
+-- name: put_out
+INSERT INTO catalog.outbox (kind, tenant_id, payload) VALUES ($1, $2, $3::text::jsonb)

@@ -1,0 +1,209 @@
+"""What the runner of a move records: each write names its fencing token and commits with its step.
+
+The operation of a move, of its undoing and of its settling lead to the same row; ``move_of`` says
+which. Every function here that takes a connection belongs into the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from router.catalog import audit, moves, operations, placements
+from router.catalog.audit import Deed
+from router.catalog.move_words import MOVE, SETTLE, Receipt, place_told
+from router.catalog.moves import AboutMove, encoded
+from router.catalog.operations import NewOperation, Superseded
+from router.sql import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from router.catalog.move_words import Move
+    from router.catalog.operations import Operation
+    from router.catalog.runner import Progress
+    from router.connect import Connection
+    from router.words import Placement
+
+ACTOR = "worker"
+_SQL = load("router.catalog", "moves.sql")
+
+
+class Noted(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a move is; what is None stays as it was."""
+
+    rows_total: int | None = None
+    rows_copied: int | None = None
+    lag_rows: int | None = None
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """The step that is recorded together with a decision; ``data`` None: they stay."""
+
+    step: str
+    note: str = ""
+    data: object | None = None
+
+
+def move_of(operation: Operation) -> UUID:
+    """Return the id of the move that an operation of one of its three kinds works on."""
+    return operation.id if operation.kind == MOVE else operation.read(AboutMove).move
+
+
+def way_back(move: Move) -> Placement:
+    """Return the placement that undoing a move leads to: its source, one epoch later."""
+    return msgspec.structs.replace(move.source, epoch=move.target.epoch + 1)
+
+
+async def note_progress(
+    connection: Connection, operation: Operation, noted: Noted
+) -> datetime | None:
+    """Write down how far it is; returns when somebody asked to cancel. Raises Superseded."""
+    row = await connection.fetchrow(
+        _SQL["note"],
+        move_of(operation),
+        operation.id,
+        operation.fencing_token,
+        noted.rows_total,
+        noted.rows_copied,
+        noted.lag_rows,
+    )
+    if row is None:
+        raise Superseded(
+            f"operation {operation.id} isn't held by fencing token {operation.fencing_token} now"
+        )
+    requested_at: datetime | None = row["cancel_requested_at"]
+    return requested_at
+
+
+async def open_moves_on(
+    connection: Connection, cluster: str, *, ahead_of: UUID | None = None
+) -> int:
+    """Count the undecided moves that a cluster is an end of; or those recorded before one of them.
+
+    A move that begins only when fewer than the limit are ahead of it never waits in a circle.
+    """
+    count: int = await connection.fetchval(_SQL["open_on"], cluster, ahead_of)
+    return count
+
+
+async def decided(
+    connection: Connection,
+    progress: Progress,
+    receipt: Receipt,
+    reached: Reached,
+    *,
+    settle_after: timedelta,
+) -> None:
+    """Let the catalog know where the tenant lives now, with the receipt, and when to settle.
+
+    Recorded twice, the first one stands.
+    """
+    move = await moves.get(connection, progress.operation.id)
+    await progress.advance_in(connection, reached.step, reached.note, data=reached.data)
+    if move.decided_at is not None:
+        return
+    await placements.record(connection, move.tenant_id, move.target)
+    settling = await _record_settling(connection, move, settle_after)
+    await connection.execute(
+        _SQL["decide"],
+        move.id,
+        receipt.pause_ms,
+        encoded(receipt.durations_ms),
+        encoded(receipt.proof),
+        settling.id,
+        settle_after,
+    )
+    await _tell(connection, move, "move.decide", {"pause_ms": receipt.pause_ms})
+
+
+async def undone(
+    connection: Connection, progress: Progress, receipt: Receipt, reached: Reached
+) -> None:
+    """Let the catalog know that the tenant lives at its source again; recorded twice, as once."""
+    move = await moves.get(connection, move_of(progress.operation))
+    await progress.advance_in(connection, reached.step, reached.note, data=reached.data)
+    if move.undone_at is not None:
+        return
+    await placements.record(connection, move.tenant_id, way_back(move))
+    await connection.execute(_SQL["undone"], move.id, encoded(receipt))
+    await _tell(connection, move, "move.undone", {"pause_ms": receipt.pause_ms})
+
+
+async def finish_undo(connection: Connection, progress: Progress) -> None:
+    """Record that nothing is left at the place that the undoing left, and end the move."""
+    await connection.execute(_SQL["ended"], move_of(progress.operation))
+    await progress.finish_in(connection)
+
+
+async def give_up_undo(
+    connection: Connection, progress: Progress, reason: str, *, settle_after: timedelta
+) -> None:
+    """Record that an undoing ended before its decision: the move stands, and is settled in time."""
+    move = await moves.get(connection, move_of(progress.operation))
+    await progress.give_up_in(connection, reason)
+    settling = await _record_settling(connection, move, settle_after)
+    await connection.execute(_SQL["settle_again"], move.id, settling.id, settle_after)
+    await _tell(connection, move, "move.undo_given_up", {"reason": reason})
+
+
+async def settled(
+    connection: Connection, progress: Progress, rows_erased: Mapping[str, int]
+) -> None:
+    """Record that the source is gone, and end the move."""
+    move = await moves.get(connection, move_of(progress.operation))
+    await connection.execute(_SQL["settled"], move.id)
+    await _tell(connection, move, "move.settled", {"rows_erased": dict(rows_erased)})
+    await progress.finish_in(connection)
+
+
+async def cancelled(connection: Connection, progress: Progress) -> None:
+    """Record that a move was turned back because somebody asked for that, and end it."""
+    move = await moves.get(connection, progress.operation.id)
+    await connection.execute(_SQL["ended"], move.id)
+    await _tell(connection, move, "move.cancelled", {})
+    await progress.give_up_in(connection, "cancelled and turned back")
+
+
+async def failed(connection: Connection, progress: Progress, error: str) -> None:
+    """Record that a move failed and was turned back, and end it: another one may begin."""
+    move = await moves.get(connection, progress.operation.id)
+    await connection.execute(_SQL["ended"], move.id)
+    await _tell(connection, move, "move.failed", {"error": error})
+    await progress.fail_in(connection, error)
+
+
+async def _record_settling(
+    connection: Connection, move: Move, settle_after: timedelta
+) -> Operation:
+    return await operations.begin(
+        connection,
+        NewOperation(
+            kind=SETTLE,
+            tenant_id=move.tenant_id,
+            data=AboutMove(move=move.id),
+            head_start=settle_after,
+        ),
+    )
+
+
+async def _tell(connection: Connection, move: Move, action: str, detail: dict[str, object]) -> None:
+    """Write the audit and the outbox."""
+    told: dict[str, object] = {
+        "from": place_told(move.source),
+        "to": place_told(move.target),
+        **detail,
+    }
+    deed = Deed(
+        actor=ACTOR,
+        action=action,
+        target=str(move.id),
+        tenant_id=move.tenant_id,
+        reason=move.reason,
+        detail=told,
+    )
+    await audit.write(connection, deed)
+    await moves.put_out(connection, action, move.tenant_id, {"move": str(move.id), **told})
