@@ -15,6 +15,17 @@ from router.words import Placement, TenantId, Tier
 MOVE, UNDO, SETTLE = "move", "undo", "settle"
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a tenant ought to be: any cluster that has places of the tier, unless one is named."""
+
+    tier: Tier
+    cluster: str | None = None
+
+    def is_met_by(self, place: Placement) -> bool:
+        """Whether a tenant that lives there is where it ought to be."""
+        return place.tier is self.tier and self.cluster in {None, place.cluster}
+
+
 class TableProof(msgspec.Struct, frozen=True, kw_only=True):
     """What one table had on both sides, at the moment of the comparison."""
 

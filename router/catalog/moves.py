@@ -21,6 +21,7 @@ from router.catalog.move_words import (
     Stage,
     Standing,
     TableProof,
+    Wanted,
     place_told,
 )
 from router.catalog.operations import NewOperation, OperationState
@@ -47,17 +48,11 @@ class By(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
-class WantedMove(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a tenant is to go; ``cluster`` None: wherever its tier has room, at home if it can."""
+class WantedMove(Wanted, frozen=True, kw_only=True):
+    """Who is to go there, and who wants it; without a cluster the tenant stays where it can."""
 
     tenant_id: TenantId
-    tier: Tier
-    cluster: str | None
     by: By
-
-    def is_met_by(self, place: Placement) -> bool:
-        """Whether a tenant that lives there is where it is wanted."""
-        return place.tier is self.tier and self.cluster in {None, place.cluster}
 
 
 class MoveFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +155,7 @@ async def request_cancel(connection: Connection, move_id: UUID, by: By) -> Move:
     if move.stage is not Stage.MOVING:
         way_out = "undo it instead" if move.stage is Stage.DECIDED else "nothing is left to cancel"
         raise Conflict(f"the move {move.told()} is {_spelled(move)}: {way_out}")
-    await connection.execute(_SQL["request_cancel"], move.id)
+    await connection.execute(_SQL["request_cancel"], move.id, by.actor)
     await _note(connection, move, "move.cancel", by)
     if await connection.fetchval(_SQL["end_unbegun"], move.id) is None:
         await connection.execute(_SQL["wake"], move.id)
@@ -185,7 +180,7 @@ async def record_undo(connection: Connection, move_id: UUID, by: By) -> Operatio
         connection,
         NewOperation(kind=UNDO, tenant_id=move.tenant_id, data=AboutMove(move=move.id)),
     )
-    await connection.execute(_SQL["set_undo"], move.id, operation.id)
+    await connection.execute(_SQL["set_undo"], move.id, operation.id, by.actor)
     await _note(connection, move, "move.undo", by)
     return operation
 
@@ -195,8 +190,8 @@ async def settle_now(connection: Connection, move_id: UUID, by: By) -> Operation
     move = await _held(connection, move_id)
     if move.stage is not Stage.SETTLING:
         _assert_decided(move, "settled")
-        await connection.execute(_SQL["settle_now"], move.id)
-        await _note(connection, move, "move.settle", by)
+        if await connection.fetchval(_SQL["settle_now"], move.id) is not None:
+            await _note(connection, move, "move.settle", by)
     assert move.settle is not None, "a decided move has its settling"
     await connection.execute(_SQL["wake"], move.settle.id)
     return await operations.get(connection, move.settle.id)

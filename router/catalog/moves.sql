@@ -32,7 +32,8 @@ INSERT INTO catalog.move (id, tenant_id, source, target, requested_by, reason)
 VALUES ($1, $2, $3::text::jsonb, $4::text::jsonb, $5, $6)
 
 -- name: request_cancel
-UPDATE catalog.move SET cancel_requested_at = now() WHERE id = $1
+UPDATE catalog.move SET cancel_requested_at = now(), taken_back_at = now(), taken_back_by = $2
+WHERE id = $1
 
 -- name: end_unbegun
 -- One that no runner ever took has nothing to turn back.
@@ -45,17 +46,17 @@ UPDATE catalog.move AS m SET ended_at = now() FROM unbegun WHERE m.id = unbegun.
 -- name: wake
 UPDATE catalog.operation SET not_before = now(), attempts = CASE state WHEN 'failed' THEN 0
         ELSE attempts END, state = 'waiting', finished_at = NULL
-WHERE id = $1 AND state IN ('waiting', 'failed') RETURNING id
+WHERE id = $1 AND (state = 'failed' OR (state = 'waiting' AND not_before > now())) RETURNING id
 
 -- name: stop_settling
 UPDATE catalog.operation SET state = 'cancelled', finished_at = now()
 WHERE id = $1 AND state = 'waiting' AND started_at IS NULL RETURNING id
 
 -- name: set_undo
-UPDATE catalog.move SET undo_id = $2 WHERE id = $1
+UPDATE catalog.move SET undo_id = $2, taken_back_at = now(), taken_back_by = $3 WHERE id = $1
 
 -- name: settle_now
-UPDATE catalog.move SET settle_after = least(settle_after, now()) WHERE id = $1
+UPDATE catalog.move SET settle_after = now() WHERE id = $1 AND settle_after > now() RETURNING id
 
 -- name: note
 -- The operation's row is held for this moment, so that a runner that was replaced writes nothing.

@@ -13,6 +13,8 @@ CREATE TABLE catalog.move (
     rows_copied   bigint NOT NULL DEFAULT 0,
     lag_rows      bigint NOT NULL DEFAULT 0,  -- changed at the source, not yet at the target
     cancel_requested_at timestamptz,
+    taken_back_at timestamptz,  -- by cancel or undo, and by whom: the reconcile heeds an operator
+    taken_back_by text,
     -- The receipt: what was compared before the decision, and how long writers were held for it.
     decided_at    timestamptz,
     pause_ms      double precision,
@@ -29,6 +31,7 @@ CREATE TABLE catalog.move (
     CONSTRAINT move_leads_to_the_next_epoch
         CHECK ((target ->> 'epoch')::bigint = (source ->> 'epoch')::bigint + 1),
     CONSTRAINT move_leads_to_another_place CHECK (target - 'epoch' <> source - 'epoch'),
+    CONSTRAINT taken_back_by_somebody CHECK (num_nulls(taken_back_at, taken_back_by) IN (0, 2)),
     CONSTRAINT decided_move_has_a_receipt
         CHECK (num_nulls(decided_at, pause_ms, durations_ms, proof, settle_id, settle_after) IN (0, 6)),
     CONSTRAINT undone_move_has_a_receipt
@@ -42,7 +45,11 @@ CREATE TABLE catalog.move (
 );
 CREATE UNIQUE INDEX tenant_has_one_open_move ON catalog.move (tenant_id) WHERE ended_at IS NULL;
 CREATE INDEX move_by_tenant ON catalog.move (tenant_id, requested_at);
+CREATE INDEX move_by_end ON catalog.move (ended_at);
 CREATE INDEX move_by_age ON catalog.move (requested_at, id);
+
+-- The reconcile looks at tenants that changed of late.
+CREATE INDEX tenant_by_change ON catalog.tenant (changed_at);
 
 -- What others are to be told, written with what happened: neither is without the other.
 CREATE TABLE catalog.outbox (
