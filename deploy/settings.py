@@ -17,6 +17,8 @@ DATABASE_URL = PREFIX + "DATABASE_URL"
 
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Delay = Annotated[float, Meta(ge=0, le=31_536_000)]
+_Many = Annotated[int, Meta(ge=1, le=10**15)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
 
 
@@ -81,9 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "info"
     connections_max: Annotated[
         _Count,
-        _said(
-            "server connections that one gateway holds at most, over all tenants", "connections"
-        ),
+        _said("server connections that one gateway holds at most, over all tenants", "connections"),
     ] = 64
     pools_max: Annotated[
         _Count, _said("databases and logins that one gateway keeps connections to", "pools")
@@ -168,6 +168,43 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_poll_s: Annotated[
         _Seconds, _said("how often the worker looks for operations when nothing woke it", "seconds")
     ] = 1.0
+    reconcile_s: Annotated[
+        _Seconds,
+        _said(
+            "how often the worker looks for tenants that aren't where their plan wants them",
+            "seconds",
+        ),
+    ] = 1.0
+    moves_per_cluster_max: Annotated[
+        _Count, _said("moves that copy from or to one cluster at the same time", "moves")
+    ] = 2
+    move_settle_after_s: Annotated[
+        _Delay,
+        _said("how long a move can be undone; then its source is erased", "seconds"),
+    ] = 86_400.0
+    promote_rows_max: (
+        Annotated[
+            _Many,
+            _said("rows above which the size rule looks at a tenant in shared tables", "rows"),
+        ]
+        | None
+    ) = None
+    promote_bytes_max: (
+        Annotated[
+            _Many,
+            _said("bytes above which the size rule looks at a tenant in shared tables", "bytes"),
+        ]
+        | None
+    ) = None
+    size_rule: Annotated[
+        str,
+        Meta(pattern="^(propose|promote)$"),
+        _said(
+            "what the size rule does with a tenant that is too large: propose a schema of its own "
+            "in audit and outbox, or pin it there",
+            "propose or promote",
+        ),
+    ] = "propose"
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
