@@ -67,7 +67,9 @@ class DatabaseStore:
             epoch=1,
         )
 
-    async def provision(self, tenant_id: TenantId, placement: Placement) -> None:
+    async def provision(
+        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+    ) -> None:
         """Make the login, the database, its gate and its tables, and let the tenant in.
 
         CREATE DATABASE can't be part of a transaction: each part looks first whether it was made.
@@ -95,7 +97,8 @@ class DatabaseStore:
                 grantee=placement.login,
                 blueprint=self._blueprint,
             )
-            await admit(connection, tenant_id, placement)
+            if admits:
+                await admit(connection, tenant_id, placement)
 
     async def lease(self, entry: Entry) -> Lease:
         """Open one transaction over the tenant's own connections."""

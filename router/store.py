@@ -26,8 +26,13 @@ class Store(Protocol):
         """Draw a placement on a cluster, at epoch 1; nothing is made yet."""
         ...
 
-    async def provision(self, tenant_id: TenantId, placement: Placement) -> None:
-        """Make the placement and let the tenant in. Repeat it after any failure."""
+    async def provision(
+        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+    ) -> None:
+        """Make the placement and let the tenant in. Repeat it after any failure.
+
+        A move makes a place that ``admits`` nobody, and opens it itself at the decision.
+        """
         ...
 
     async def lease(self, entry: Entry) -> Lease:

@@ -50,7 +50,9 @@ class RowsStore:
             epoch=1,
         )
 
-    async def provision(self, tenant_id: TenantId, placement: Placement) -> None:
+    async def provision(
+        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+    ) -> None:
         """Let the tenant in; the tables are there already."""
         async with self._fleet.admin(placement.cluster, placement.database) as connection:
             if placement.login != APP_LOGIN:
@@ -61,7 +63,8 @@ class RowsStore:
                     groups=_GROUPS,
                     database=placement.database,
                 )
-            await admit(connection, tenant_id, placement)
+            if admits:
+                await admit(connection, tenant_id, placement)
 
     async def lease(self, entry: Entry) -> Lease:
         """Open one transaction over the shared connections, or over the strict tenant's own."""

@@ -63,7 +63,9 @@ class SchemasStore:
             epoch=1,
         )
 
-    async def provision(self, tenant_id: TenantId, placement: Placement) -> None:
+    async def provision(
+        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+    ) -> None:
         """Make the schema with all its tables in one transaction, and let the tenant in."""
         async with self._fleet.admin(placement.cluster, placement.database) as connection:
             if placement.login != APP_LOGIN:
@@ -81,7 +83,8 @@ class SchemasStore:
                 grantee=placement.login,
                 blueprint=self._blueprint,
             )
-            await admit(connection, tenant_id, placement)
+            if admits:
+                await admit(connection, tenant_id, placement)
 
     async def lease(self, entry: Entry) -> Lease:
         """Open one transaction over the sub-pool that the tenant's schema is pinned to."""

@@ -237,9 +237,11 @@ async def give_up(connection: Connection, operation: Operation, *, reason: str) 
     return _still_ours(operation, row)
 
 
-async def release(connection: Connection, operation: Operation) -> None:
-    """Give an operation back unfinished; the attempt doesn't count."""
-    await connection.execute(_SQL["release"], operation.id, operation.fencing_token)
+async def release(
+    connection: Connection, operation: Operation, *, after: timedelta = timedelta()
+) -> None:
+    """Give an operation back unfinished, to be taken no sooner; the attempt doesn't count."""
+    await connection.execute(_SQL["release"], operation.id, operation.fencing_token, after)
 
 
 async def retry(connection: Connection, operation_id: UUID) -> Operation:

@@ -99,7 +99,7 @@ SELECT * FROM given_up
 
 -- name: release
 UPDATE catalog.operation SET state = 'waiting', attempts = greatest(attempts - 1, 0),
-    not_before = now(), lease_owner = NULL, lease_until = NULL
+    not_before = now() + $3::interval, lease_owner = NULL, lease_until = NULL
 WHERE id = $1 AND fencing_token = $2 AND state = 'running'
 
 -- name: retry

@@ -227,12 +227,20 @@ class Runner:
         error = asyncio.CancelledError() if work.cancelled() else work.exception()
         if isinstance(error, Superseded):
             raise error
+        if isinstance(error, Postponed):
+            return await self._postpone(progress.operation, error)
         async with self._catalog.transaction() as connection:
             if error is not None:
                 return await self._fail(connection, progress.operation, error)
             if not progress.operation.state.is_ended:
                 await progress.finish_in(connection)
         return progress.operation
+
+    async def _postpone(self, operation: Operation, why: Postponed) -> Operation:
+        _log.info("operation_postponed", operation=str(operation.id), reason=str(why))
+        async with self._catalog.transaction() as connection:
+            await operations.release(connection, operation, after=why.after)
+            return await operations.get(connection, operation.id)
 
     async def _fail(
         self, connection: Connection, operation: Operation, error: BaseException
@@ -282,6 +290,14 @@ class Runner:
                 await operations.release(connection, operation)
         except PlatformError as error:
             _log.warning("operation_not_released", reason=error.detail)
+
+
+class Postponed(Exception):
+    """It isn't this operation's turn yet; no attempt is counted."""
+
+    def __init__(self, reason: str, *, after: timedelta) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 class Dropped(Exception):
