@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from router.alchemy import REFERENCE_SCHEMA
 from router.capability import sign
 from router.catalog.operations import Superseded
 from router.connect import connect
+from router.errors import DatabaseUnreachable
 from router.fleet import Fleet
 from router.names import quote
 from router.stored_rows import CANONICAL
@@ -34,11 +36,16 @@ _NOTE = (
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """What a transaction of a mover may take; 0 is without end."""
+    """What a transaction of a mover may take; 0 is without end.
+
+    One that isn't durable commits without waiting for the disk: a crash of the server may undo it,
+    but not it alone, so whatever was noted in it is undone as well.
+    """
 
     statement_ms: int = 0
     lock_ms: int = 5_000
     idle_ms: int = 60_000
+    is_durable: bool = True
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +81,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
             now_ms=time.time_ns() // 1_000_000,
         )
         access = "READ ONLY" if is_read_only else "READ WRITE"
+        durability = "" if bounds.is_durable else "SET LOCAL synchronous_commit = off;"
         return (
             f"BEGIN ISOLATION LEVEL {consistency.value}, {access};"
             f"SET LOCAL ROLE stepwell_owner; SET LOCAL search_path = {quote(place.schema)},"
@@ -81,7 +89,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
             f"SET LOCAL statement_timeout = {bounds.statement_ms};"
             f"SET LOCAL lock_timeout = {bounds.lock_ms};"
             f"SET LOCAL idle_in_transaction_session_timeout = {bounds.idle_ms};"
-            f"SELECT gate.enter('{capability}')"
+            f"{durability} SELECT gate.enter('{capability}')"
         )
 
     @asynccontextmanager
@@ -109,18 +117,26 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         bounds: Bounds,
         is_read_only: bool = False,
     ) -> AsyncGenerator[None]:
-        """Run one transaction; the first error is the one that comes out, also of a dead server."""
+        """Run one transaction; the first error is the one that comes out, also of a dead server.
+
+        DatabaseUnreachable means that the connection was lost; if that was at the very end, nobody
+        but the database knows whether the transaction was committed.
+        """
         try:
             await connection.execute(
                 self.opening(consistency, bounds=bounds, is_read_only=is_read_only)
             )
             yield
-        except BaseException:
+            # PostgreSQL answers the COMMIT of a failed transaction politely, with a ROLLBACK.
+            ended = await connection.execute("COMMIT")
+            assert ended == "COMMIT", "an error inside a transaction was kept from its end"
+        except BaseException as error:
+            if _is_loss(error, connection):
+                connection.terminate()
+                place = f"{self.placement.database} on {self.placement.cluster}"
+                raise DatabaseUnreachable(f"the connection to {place} was lost: {error}") from error
             await roll_back(connection)
             raise
-        # PostgreSQL answers the COMMIT of a failed transaction politely, with a ROLLBACK.
-        ended = await connection.execute("COMMIT")
-        assert ended == "COMMIT", "an error inside a transaction was kept from its end"
 
 
 class Mover(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +163,14 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
 
     def _superseded(self) -> Superseded:
         return Superseded(f"move {self.move_id} isn't held by fencing token {self.token} any more")
+
+
+def _is_loss(error: BaseException, connection: Connection) -> bool:
+    # asyncpg says InternalClientError where the server's farewell came in the midst of something.
+    if isinstance(error, asyncpg.InternalClientError):
+        return True
+    foreign = isinstance(error, OSError | asyncpg.PostgresError | asyncpg.InterfaceError)
+    return foreign and connection.is_closed()
 
 
 async def roll_back(connection: Connection) -> None:

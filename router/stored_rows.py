@@ -55,9 +55,11 @@ class StoredRows:
     async def read(self, table: str) -> AsyncIterator[Row]:
         """Yield the tenant's rows in the order of the primary key."""
         names = ", ".join(f"{quote(name)}::text" for name in self.columns(table))
-        order = ", ".join(quote(column.name) for column in self.tables[table].primary_key)
+        # By the columns themselves: by their texts, 10 would come before 9, and after a sort.
+        order = ", ".join(f"r.{quote(column.name)}" for column in self.tables[table].primary_key)
         async for record in self._connection.cursor(
-            f"SELECT {names} FROM {self._place(table)} WHERE {TENANT_COLUMN} = $1 ORDER BY {order}",  # noqa: S608 - names come from the product's metadata and are quoted
+            f"SELECT {names} FROM {self._place(table)} AS r"  # noqa: S608 - names come from the product's metadata and are quoted
+            f" WHERE {TENANT_COLUMN} = $1 ORDER BY {order}",
             self._tenant_id,
             prefetch=ROWS_A_BATCH,
         ):
@@ -83,14 +85,10 @@ class StoredRows:
             )
 
     async def digest(self, table: str) -> Digest:
-        """Sum up the tenant's rows: their number, and the sum of their hashes in any order.
-
-        Detects accidents, not an adversary: hashtextextended has 64 bits and no key.
-        """
+        """Sum up the tenant's rows."""
         names = ", ".join(quote(name) for name in self.columns(table))
         record = await self._connection.fetchrow(
-            f"SELECT count(*) AS rows,"  # noqa: S608 - as above
-            f" coalesce(sum(hashtextextended(ROW({names})::text, 0)::numeric), 0)::text AS digest"
+            f"SELECT {spell_digest(names)}"  # noqa: S608 - as above
             f" FROM {self._place(table)} WHERE {TENANT_COLUMN} = $1",
             self._tenant_id,
         )
@@ -141,6 +139,19 @@ async def stored_rows(
             await connection.execute("ROLLBACK")
             raise
         await connection.execute("COMMIT")
+
+
+def spell_digest(names: str) -> str:
+    """Spell what sums up rows: their number, and the sum of their hashes in any order.
+
+    Detects accidents, not an adversary: hashtextextended has 64 bits and no key.
+    """
+    return f"count(*) AS rows, coalesce(sum({spell_hash(names)}::numeric), 0)::text AS digest"
+
+
+def spell_hash(names: str) -> str:
+    """Spell the hash of one row, over the text of these columns."""
+    return f"hashtextextended(ROW({names})::text, 0)"
 
 
 def is_kept(column: Column[Any]) -> bool:
