@@ -17,10 +17,12 @@ from deploy import health
 from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
 from deploy.platform import Platform, running
+from deploy.promoting import Promoting
 from deploy.provisioning import Provisioning
 from deploy.revisions import PlaceRevisions
 from deploy.settings import Settings
 from router.api import Parts, platform_routers
+from router.catalog.move_news import MoveNews
 from router.catalog.passwords import Passwords
 from router.errors import Misconfigured
 from router.gateway.entrance import Entrance
@@ -64,6 +66,7 @@ def create_app(settings: Settings) -> ASGIApp:
 def create_litestar(platform: Platform) -> Litestar:
     """Make the Litestar application inside of the gateway."""
     provisioning, passwords = Provisioning(platform), Passwords()
+    move_news = MoveNews(platform.catalog)
     tracing = _tracing(platform.settings)
     product = Router(
         path="/",
@@ -81,6 +84,7 @@ def create_litestar(platform: Platform) -> Litestar:
             try:
                 yield
             finally:
+                await move_news.close()
                 await provisioning.close()
                 passwords.close()
                 if tracing is not None:
@@ -89,7 +93,7 @@ def create_litestar(platform: Platform) -> Litestar:
     return Litestar(
         route_handlers=[
             product,
-            *platform_routers(_parts(platform, provisioning, passwords)),
+            *platform_routers(_parts(platform, provisioning, passwords, move_news)),
             health.healthz,
             health.readyz,
             Metrics,
@@ -112,7 +116,9 @@ def openapi_document() -> dict[str, Any]:
     return complete(create_litestar(Platform(_NOWHERE)).openapi_schema.to_schema())
 
 
-def _parts(platform: Platform, provisioning: Provisioning, passwords: Passwords) -> Parts:
+def _parts(
+    platform: Platform, provisioning: Provisioning, passwords: Passwords, move_news: MoveNews
+) -> Parts:
     settings = platform.settings
     secret_key = settings.secret_key.split(",")[0].strip().encode()
     ops_token = settings.ops_token
@@ -123,10 +129,13 @@ def _parts(platform: Platform, provisioning: Provisioning, passwords: Passwords)
         sealer=platform.sealer,
         passwords=passwords,
         provisioning=provisioning,
+        promoting=Promoting(platform),
+        move_news=move_news,
         revisions=PlaceRevisions(platform.fleet),
         ops_token_hash=hashlib.sha256(ops_token.encode()).digest() if ops_token else None,
         fingerprint_key=derive_password(secret_key, "fingerprints").encode(),
         body_bytes_max=settings.body_bytes_max,
+        request_deadline_s=settings.request_deadline_s,
     )
 
 

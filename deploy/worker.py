@@ -14,6 +14,8 @@ from deploy import logs
 from deploy.checks import check_revision
 from deploy.operations import make_runner
 from deploy.platform import Platform, running
+from deploy.promoting import Promoting
+from deploy.reconcile import Reconciler, SizeRule
 from deploy.reference import ReferenceKeeper
 from deploy.stack.ports import LOOPBACK
 from deploy.tidy import tidy
@@ -57,6 +59,8 @@ async def _work_until(stop: asyncio.Event, platform: Platform) -> None:
         asyncio.create_task(_for_ever("reference tables", ReferenceKeeper(platform).keep)),
         asyncio.create_task(_for_ever("watchdog", lambda: watch(platform))),
         asyncio.create_task(_for_ever("tidying", lambda: tidy(platform))),
+        asyncio.create_task(_for_ever("reconcile", Reconciler(platform, Promoting(platform)).keep)),
+        asyncio.create_task(_for_ever("size rule", SizeRule(platform).keep)),
     ]
     try:
         await make_runner(platform).run_forever(stop)

@@ -20,6 +20,15 @@ from router.api.invitations import (
 )
 from router.api.keys import list_keys, make_key, revoke_key
 from router.api.members import add_member, change_member, list_members, remove_member
+from router.api.moves import (
+    cancel_move,
+    list_moves,
+    promote,
+    settle_move,
+    show_move,
+    undo_move,
+    watch_move,
+)
 from router.api.ops import (
     list_tenants,
     maintain,
@@ -73,6 +82,13 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     resume,
     maintain,
     show_operation,
+    promote,
+    list_moves,
+    show_move,
+    watch_move,
+    cancel_move,
+    undo_move,
+    settle_move,
     list_clusters,
     list_ops_audit,
 )

@@ -8,6 +8,8 @@ from uuid import UUID
 import msgspec
 
 from router.catalog import Catalog
+from router.catalog.move_news import MoveNews
+from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
 from router.catalog.passwords import Passwords
 from router.connect import Connection
@@ -35,6 +37,24 @@ class Provisioning(Protocol):
         ...
 
 
+class Promoting(Protocol):
+    """Begins moves."""
+
+    async def check(self, goal: Goal, by: By) -> str | None:
+        """Refuse a goal that can't be reached; return the cluster it leads to, which answers."""
+        ...
+
+    async def record(
+        self, connection: Connection, goal: Goal, by: By, *, cluster: str | None
+    ) -> Begun:
+        """Pin the tenant and record what brings it there, in one transaction."""
+        ...
+
+    async def after_settling(self, tenant: Tenant) -> Begun:
+        """Wait until an earlier move is settled and the wanted one recorded."""
+        ...
+
+
 class Revisions(Protocol):
     """Knows which revision of the product a place is at."""
 
@@ -56,7 +76,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sealer: Sealer
     passwords: Passwords
     provisioning: Provisioning
+    promoting: Promoting
+    move_news: MoveNews
     revisions: Revisions
     ops_token_hash: bytes | None
     fingerprint_key: bytes
     body_bytes_max: int
+    request_deadline_s: float

@@ -132,6 +132,11 @@ class MoveState(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether nobody works on it now."""
+        return self is not MoveState.RUNNING
+
 
 class MoveDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A move as operators see it.

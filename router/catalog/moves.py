@@ -24,7 +24,7 @@ from router.catalog.move_words import (
     Wanted,
     place_told,
 )
-from router.catalog.operations import NewOperation, OperationState
+from router.catalog.operations import NewOperation, Operation, OperationState
 from router.errors import Conflict, NotFound, Unprocessable
 from router.sql import load
 from router.words import Cluster, ClusterRole, Placement, Tenant, TenantId, TenantStatus, Tier
@@ -32,7 +32,6 @@ from router.words import Cluster, ClusterRole, Placement, Tenant, TenantId, Tena
 if TYPE_CHECKING:
     import asyncpg
 
-    from router.catalog.operations import Operation
     from router.connect import Connection
 
 _SQL = load("router.catalog", "moves.sql")
@@ -53,6 +52,26 @@ class WantedMove(Wanted, frozen=True, kw_only=True):
 
     tenant_id: TenantId
     by: By
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator asks for. ``tenant`` is a slug or an id; without a tier the plan decides."""
+
+    tenant: str
+    tier: Tier | None
+    cluster: str | None = None
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a goal: an operation, or none where the tenant is as it ought to be.
+
+    ``is_settling``: the operation settles an earlier move, and the wanted one can't be recorded
+    before that is done.
+    """
+
+    tenant: Tenant
+    operation: Operation | None
+    is_settling: bool = False
 
 
 class MoveFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +110,11 @@ async def list_page(
     )
     items = tuple(_move(row) for row in rows[:items_max])
     return Page(items=items, next=str(items[-1].id) if len(rows) > items_max else None)
+
+
+async def hold_tenant(connection: Connection, tenant_id: TenantId) -> None:
+    """Make whoever else decides about this tenant's moves wait until the transaction ends."""
+    await connection.execute(_SQL["hold_tenant"], tenant_id)
 
 
 async def find_target(connection: Connection, wanted: WantedMove) -> Cluster | Move:
@@ -216,8 +240,7 @@ async def put_out(
 
 
 async def _movable(connection: Connection, tenant_id: TenantId) -> tuple[Tenant, Placement]:
-    """Hold the tenant until the transaction ends, so that two who ask take turns."""
-    await connection.execute(_SQL["hold_tenant"], tenant_id)
+    await hold_tenant(connection, tenant_id)
     tenant = await tenants.get_by_id(connection, tenant_id)
     if tenant.status is not TenantStatus.ACTIVE or tenant.placement is None:
         raise Conflict(f"tenant {tenant.slug} is {tenant.status.value}: only an active one moves")

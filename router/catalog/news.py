@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DIRECTORY_CHANNEL = "stepwell_directory"
 OPERATION_CHANNEL = "stepwell_operation"
+MOVE_CHANNEL = "stepwell_move"
 _RETRY_S_MIN = 0.1
 _RETRY_S_MAX = 2.0
 #: A connection that a firewall forgot looks alive for ever, unless it is asked.

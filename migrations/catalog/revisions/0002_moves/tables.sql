@@ -60,6 +60,7 @@ CREATE TABLE catalog.outbox (
     payload      jsonb NOT NULL,
     delivered_at timestamptz
 );
+CREATE INDEX outbox_by_tenant ON catalog.outbox (tenant_id, at);
 CREATE INDEX outbox_to_deliver ON catalog.outbox (id) WHERE delivered_at IS NULL;
 
 -- How an operation stands, for whoever looks at what it belongs to.
