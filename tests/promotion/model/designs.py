@@ -52,6 +52,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     is_look_last: bool = True
     #: The log is pruned when the round that read it is committed.
     is_pruned_last: bool = True
+    #: Who missed its decision shuts the target again by its token only.
+    is_token_asked_to_shut: bool = True
     #: Putting capture to sleep leaves a mark in ``gate.move`` that the move was given up.
     is_turning_marked: bool = True
 
@@ -174,5 +176,11 @@ VARIANTS: Final = (
         says="the log is pruned before the round that read it is committed",
         design=Design(is_pruned_last=False),
         breaks=(Property.NOTHING_LOST,),
+    ),
+    Variant(
+        name="V13",
+        says="a missed attempt shuts the target again without asking for the token",
+        design=Design(is_token_asked_to_shut=False),
+        breaks=(Property.SERVED,),
     ),
 )

@@ -41,10 +41,10 @@ def mover_moves(design: Design, world: World, number: int) -> Iterator[Move]:
     yield from _step(design, world, number)
     freed = without_locks(world, number)
     if freed != world:
-        yield (
-            "loses its connections: what it had open is undone",
-            _next(freed, number, _what_is_left(freed)),
-        )
+        home = world.target.home
+        is_open = home is not None and home.state is State.ACTIVE and not world.is_decided
+        step = Step.SHUT if is_open else _what_is_left(freed)
+        yield "loses its connections: what it had open is undone", _next(freed, number, step)
 
 
 def without_locks(world: World, number: int) -> World:
@@ -59,6 +59,9 @@ def without_locks(world: World, number: int) -> World:
 
 def _step(design: Design, world: World, number: int) -> Iterator[Move]:
     mover = world.movers[number]
+    if mover.step is Step.SHUT and not design.is_token_asked_to_shut:
+        yield from _shut(design, world, number)
+        return
     if mover.step in _AT_TARGET and _is_target_held(world):
         return
     # A decision that doesn't keep that lock has asked for the token before: Step.CHECK.
@@ -232,6 +235,11 @@ def _decide(design: Design, world: World, number: int) -> Iterator[Move]:
     yield "commits the decision at the source", _next(without_locks(decided, number), number, step)
 
 
+def _shut(_design: Design, world: World, number: int) -> Iterator[Move]:
+    shut = world.target._replace(home=Home(State.RECEIVING, NEXT.epoch, NOW))
+    yield "shuts the target again", _next(world._replace(target=shut), number, Step.FOLLOW)
+
+
 def _flip(design: Design, world: World, number: int) -> Iterator[Move]:
     flipped = world._replace(catalog=NEXT)
     if not design.is_target_open:
@@ -313,7 +321,7 @@ def _give_way(world: World, number: int) -> Move:
 
 
 #: Steps whose transaction locks ``gate.move`` by the token first, there or here.
-_AT_TARGET: Final = {Step.COPYING, Step.APPLYING, Step.REVERSE, Step.DROP}
+_AT_TARGET: Final = {Step.COPYING, Step.APPLYING, Step.SHUT, Step.REVERSE, Step.DROP}
 _AT_SOURCE: Final = {Step.WAKE, Step.CHECK, Step.SLEEP}
 _STEPS: Final[dict[Step, _Moves]] = {
     Step.LOOK: _look,
@@ -328,6 +336,7 @@ _STEPS: Final[dict[Step, _Moves]] = {
     Step.FENCED: _fenced,
     Step.CHECK: _check,
     Step.DECIDE: _decide,
+    Step.SHUT: _shut,
     Step.FLIP: _flip,
     Step.REVERSE: _reverse,
     Step.SLEEP: _sleep,

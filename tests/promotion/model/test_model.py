@@ -19,6 +19,7 @@ HAPPENS = (
     "router B is refused at source and sent to target at epoch 3",
     "router B hears the catalog's news",
     "mover 1 loses its connections: what it had open is undone",
+    "mover 1 shuts the target again",
     "mover 1 finds another token and gives way",
     "mover 1 drops the target",
     "mover 1 flips the catalog's route",

@@ -107,6 +107,7 @@ class Step(StrEnum):
     FENCED = "commit the final round"
     CHECK = "check the token"
     DECIDE = "decide"
+    SHUT = "shut the target again"
     FLIP = "flip"
     REVERSE = "capture the reverse direction"
     SLEEP = "put capture to sleep"
