@@ -1,9 +1,9 @@
 """What a mover can do next: one committed transaction a move, or one that it opens.
 
 A mover may stop at any point for as long as it likes and go on then, which is to be a zombie. One
-that never goes on has crashed, if the server has ended what it had open: ``the connections are
-lost`` does that, and may also happen to a mover that lives and resumes. What waits for a lock has
-no move until the lock is free; to give up waiting changes nothing, so it needs no move either.
+that never goes on has crashed, once the server has ended what it had open: to lose the connections
+is that, and may also happen to a mover that lives and resumes. What waits for a lock has no move
+until the lock is free; to give up waiting changes nothing, so it needs no move either.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from tests.promotion.model.world import Route, Stage, World, rows_of
 
 Holds: TypeAlias = Callable[[Design, World], bool]
 
-#: A router follows refusals more often than this: _ATTEMPTS_MAX in router/dispatch.py.
+#: From the place of long ago to the source to the target; router/dispatch.py bears some more.
 _REFUSALS_MAX: Final = 2
 
 
