@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from deploy import provision
+from deploy.making import PlatformPlaces
+from promotion.faults import Faults
+from promotion.move import MoveHandler
+from promotion.settle import SettleHandler
+from promotion.shape import shape_of
+from promotion.terms import HolderPolicy, MoveLimits, Terms
+from promotion.undo import UndoHandler
+from router.catalog.move_words import MOVE, SETTLE, UNDO
 from router.catalog.runner import Runner, RunnerLimits
 
 if TYPE_CHECKING:
@@ -15,9 +24,33 @@ if TYPE_CHECKING:
 
 def make_runner(platform: Platform) -> Runner:
     """Make the runner of this process."""
+    terms = _terms(platform)
     return Runner(
         platform.catalog,
-        {provision.KIND: provision.Provision(platform)},
+        {
+            provision.KIND: provision.Provision(platform),
+            MOVE: MoveHandler(terms),
+            UNDO: UndoHandler(terms),
+            SETTLE: SettleHandler(terms),
+        },
         name=f"{socket.gethostname()}:{os.getpid()}",
         limits=RunnerLimits(poll_s=platform.settings.worker_poll_s),
+    )
+
+
+def _terms(platform: Platform) -> Terms:
+    settings = platform.settings
+    return Terms(
+        catalog=platform.catalog,
+        fleet=platform.fleet,
+        places=PlatformPlaces(platform),
+        shape=shape_of(platform.loaded.stored),
+        blueprint=platform.blueprint,
+        limits=MoveLimits(
+            at_once_on_a_cluster=settings.moves_per_cluster_max,
+            wait_s_max=settings.move_wait_s_max,
+            holders=HolderPolicy(settings.move_holders),
+            settle_after=timedelta(seconds=settings.move_settle_after_s),
+        ),
+        faults=Faults(settings.fault_point),
     )

@@ -182,6 +182,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Delay,
         _said("how long a move can be undone; then its source is erased", "seconds"),
     ] = 86_400.0
+    move_wait_s_max: Annotated[
+        _Seconds,
+        _said("how long a move waits for the tenant's own open transactions", "seconds"),
+    ] = 60.0
+    move_holders: Annotated[
+        str,
+        Meta(pattern="^(turn-back|end)$"),
+        _said(
+            "what happens when these transactions don't end: the move turns back, or ends them",
+            "turn-back or end",
+        ),
+    ] = "turn-back"
+    fault_point: (
+        Annotated[
+            str,
+            Meta(min_length=1),
+            _said(
+                "where the worker kills itself, to test what follows: never in production", "name"
+            ),
+        ]
+        | None
+    ) = None
     promote_rows_max: (
         Annotated[
             _Many,

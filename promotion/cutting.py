@@ -1,0 +1,103 @@
+"""Attempts at the fence until one of them is the decision: short ones, and at a good moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from promotion import capture, homes
+from promotion.fence import Cut, Missed, attempt
+from promotion.following import catch_up, watermark
+from promotion.terms import HolderPolicy
+from router.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from promotion.capture import Holder
+    from promotion.changes import Brought
+    from promotion.leg import Ends, Leg
+    from promotion.terms import MoveLimits
+
+#: A transaction older than this would make the fence wait: it isn't even tried.
+HOLDER_MS_MAX = 50
+_LOOK_S = 0.02
+_REST_S_MIN = 0.05
+_REST_S_MAX = 2.0
+_PAUSE = "SELECT data -> 'pause_ms' FROM gate.move WHERE move_id = $1"
+_END = "SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid"
+
+
+class WaitedTooLong(PlatformError):
+    """The tenant's own transactions didn't let the move pass in its time."""
+
+    code = "waited_too_long"
+    title = "The tenant's transactions don't end"
+
+
+async def cut(
+    leg: Leg,
+    ends: Ends,
+    limits: MoveLimits,
+    *,
+    after_round: Callable[[Brought, int], Awaitable[None]],
+    reach: Callable[[str], None],
+) -> Cut:
+    """Decide, or raise WaitedTooLong."""
+    ends_s = time.monotonic() + limits.wait_s_max
+    rest_s, may_end = _REST_S_MIN, limits.holders is HolderPolicy.END
+    while True:
+        waiting_for = await _a_good_moment(leg, ends, ends_s)
+        if waiting_for and may_end:
+            await end_transactions(ends, waiting_for)
+            may_end, ends_s = False, time.monotonic() + limits.wait_s_max
+            continue
+        if waiting_for:
+            raise WaitedTooLong(
+                f"tenant {leg.source.tenant_id} has transactions that don't end: "
+                f"{', '.join(f'process {each.pid}' for each in waiting_for)}; end them, or set "
+                f"STEPWELL_MOVE_HOLDERS={HolderPolicy.END.value}"
+            )
+        await catch_up(leg, ends, limits, after_round=after_round)
+        since = await watermark(leg, ends)
+        assert since is not None, "a round has just been made"
+        made = await attempt(leg, ends, since, reach)
+        match made:
+            case Cut():
+                return made
+            case Missed():
+                # The target may be open by now, under an epoch that nobody was told.
+                if not leg.is_one_database:
+                    await homes.receive(ends.target, leg.source, leg.target)
+        if time.monotonic() > ends_s:
+            raise WaitedTooLong(
+                f"no attempt to move tenant {leg.source.tenant_id} came through in "
+                f"{limits.wait_s_max:g} s: {made.reason}"
+            )
+        await asyncio.sleep(rest_s)
+        rest_s = min(rest_s * 2, _REST_S_MAX)
+
+
+async def end_transactions(ends: Ends, holders: Sequence[Holder]) -> None:
+    """End the sessions that hold up a move; their clients meet a closed connection."""
+    await ends.source.execute(_END, [each.pid for each in holders])
+
+
+async def pause_ms(leg: Leg, ends: Ends) -> float:
+    """Return how long writers were held, as the decision itself recorded it."""
+    found = await ends.source.fetchval(_PAUSE, leg.mover.move_id)
+    return 0.0 if found is None else msgspec.json.decode(found, type=float)
+
+
+async def _a_good_moment(leg: Leg, ends: Ends, ends_s: float) -> list[Holder]:
+    """Wait until no old transaction is in the tenant; name those that stayed until the end."""
+    while True:
+        old = await capture.long_holders(
+            ends.source, leg.source.tenant_id, older_than_ms=HOLDER_MS_MAX
+        )
+        if not old or time.monotonic() > ends_s:
+            return old
+        await asyncio.sleep(_LOOK_S)

@@ -1,0 +1,70 @@
+"""Fault points: the moments at which a mover may die, each with a name, so that tests can kill it.
+
+A process whose setting names a point ends there at once, as by SIGKILL. Nothing else happens at a
+fault point, and a process without the setting only compares two strings.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from router.errors import SettingsWrong
+
+#: In the order in which a move passes them. ``before`` is before anything of the step is done,
+#: ``after`` when its effect is durable and the catalog doesn't know yet.
+MOVE_POINTS = (
+    "take_over.after",
+    "prepare.before",
+    "prepare.after",
+    "capture.before",
+    "capture.after",
+    "copy.before",
+    "copy.chunk",
+    "copy.after",
+    "index.before",
+    "index.after",
+    "follow.before",
+    "follow.round",
+    "follow.after",
+    "merge.before",
+    "merge.after",
+    "verify.before",
+    "verify.after",
+    "fence.before",
+    "fence.locked",
+    "fence.applied",
+    "fence.target_committed",
+    "fence.decided",
+    "flip.before",
+    "flip.after",
+)
+UNDO_POINTS = (
+    "undo.follow",
+    "undo.locked",
+    "undo.target_committed",
+    "undo.decided",
+    "undo.flip",
+    "undo.erase",
+)
+SETTLE_POINTS = ("settle.before", "settle.batch", "settle.erased", "settle.after")
+TURN_BACK_POINTS = ("turn_back.before", "turn_back.asleep", "turn_back.after")
+POINTS = (*MOVE_POINTS, *UNDO_POINTS, *SETTLE_POINTS, *TURN_BACK_POINTS)
+
+
+class Faults:
+    """Where this process is to die, if anywhere."""
+
+    def __init__(self, point: str | None = None) -> None:
+        if point is not None and point not in POINTS:
+            raise SettingsWrong(
+                f"STEPWELL_FAULT_POINT: nothing is called {point}; "
+                "`stepwell move faultpoints` lists the names"
+            )
+        self._point = point
+
+    def reach(self, point: str) -> None:
+        """Die here, if this is the point."""
+        assert point in POINTS, f"{point} is no fault point"
+        if point == self._point:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,129 @@
+"""The fence: the moment in which a tenant's writers wait, and the decision at its end.
+
+The source's transaction T takes the tenant's lock exclusively. What changed since the last round
+is brought over while T holds it, the target is opened under an epoch that nobody knows yet, and
+T's own COMMIT, which shuts the source and tells where the tenant went, is the decision. Whoever
+dies before it leaves a source that goes on as if nothing had been; whoever dies after it leaves a
+source that sends everybody on. No third state exists, and no second server has to agree.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from promotion import homes
+from promotion.applying import RowsDiffer
+from promotion.changes import apply, gather, spell_delta
+from promotion.leg import REVERSE_PART
+from promotion.side import Bounds, roll_back
+from router.database import lock_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from promotion.leg import Ends, Leg
+
+#: How long one attempt may hold the tenant's writers, by the wait for the lock and by each
+#: statement behind it. A mover that is stopped here loses its transaction as soon.
+HOLD_MS_MAX = 250
+#: What the source's progress calls the pause, written where nobody can lose it.
+PAUSE_PART = "pause_ms"
+#: So much is brought over while writers wait; more belongs into a round.
+_KEYS_MAX = 2_000
+_SOURCE_BOUNDS = Bounds(statement_ms=HOLD_MS_MAX, lock_ms=HOLD_MS_MAX, idle_ms=HOLD_MS_MAX)
+_TARGET_BOUNDS = Bounds(statement_ms=4 * HOLD_MS_MAX, lock_ms=HOLD_MS_MAX, idle_ms=8 * HOLD_MS_MAX)
+_LOCK = "SELECT pg_advisory_xact_lock({})"
+_SNAPSHOT = "SELECT pg_current_snapshot()::text"
+#: What an attempt may meet that says nothing about the next one; rows that are entangled are
+#: brought by a round, which knows how.
+_PASSING = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.IntegrityConstraintViolationError,
+    RowsDiffer,
+)
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision: how long writers were held for it, and how many keys were brought over."""
+
+    pause_ms: float
+    keys: int
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that came to nothing; the source's writers went on after ``held_ms``."""
+
+    reason: str
+    held_ms: float
+
+
+async def attempt(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]) -> Cut | Missed:
+    """Make one attempt at the decision; ``since`` is the snapshot up to which both ends are equal.
+
+    ``reach`` is told each fault point. What is raised leaves it open whether the decision was
+    made: the source's gate knows.
+    """
+    began = time.perf_counter()
+    try:
+        await ends.target.execute(leg.target.opening(bounds=_TARGET_BOUNDS))
+        await leg.mover.hold(ends.target)
+        began = time.perf_counter()
+        await ends.source.execute(
+            f"{leg.source.opening(bounds=_SOURCE_BOUNDS)};"
+            f"{_LOCK.format(lock_key(leg.source.tenant_id))}"
+        )
+        reach("fence.locked")
+        keys = await _bring_the_rest(leg, ends, since, reach)
+        pause_ms = await _decide(leg, ends, began)
+        reach("fence.decided")
+    except _PASSING as error:
+        await _let_go(ends)
+        return Missed(reason=str(error), held_ms=(time.perf_counter() - began) * 1_000)
+    except BaseException:
+        await _let_go(ends)
+        raise
+    return Cut(pause_ms=pause_ms, keys=keys)
+
+
+async def _bring_the_rest(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]) -> int:
+    """Make the target what the source is now, and open it."""
+    stream = ends.stream(leg)
+    delta = await gather(ends.source, stream, since=since, keys_max=_KEYS_MAX)
+    text = spell_delta(stream, delta)
+    if text:
+        await apply(ends.target, text)
+    reach("fence.applied")
+    if leg.captures:
+        # Every writer of the tenant has ended, so this snapshot sees all that they wrote down.
+        await leg.mover.note(ends.target, REVERSE_PART, await ends.target.fetchval(_SNAPSHOT))
+    if not leg.is_one_database:
+        await homes.open_at(ends.target, leg.source, leg.target, captured=leg.captures)
+    await ends.target.execute("COMMIT")
+    reach("fence.target_committed")
+    return delta.changes.count
+
+
+async def _decide(leg: Leg, ends: Ends, began: float) -> float:
+    # Not before: both ends may share this row, and the target's transaction had it.
+    await leg.mover.hold(ends.source)
+    if leg.is_one_database:
+        await homes.turn(ends.source, leg.source, leg.target, captured=leg.captures)
+    else:
+        await homes.leave(ends.source, leg.source, leg.target)
+    await leg.mover.note(ends.source, PAUSE_PART, (time.perf_counter() - began) * 1_000)
+    ended = await ends.source.execute("COMMIT")
+    assert ended == "COMMIT", "an error inside of the fence was kept from its end"
+    return (time.perf_counter() - began) * 1_000
+
+
+async def _let_go(ends: Ends) -> None:
+    # The source first: its writers wait.
+    await roll_back(ends.source)
+    await roll_back(ends.target)

@@ -1,0 +1,361 @@
+"""A move: the steps from one placement to another, and the way back from any of them.
+
+Each step is safe to repeat, is durable in the databases before the catalog hears of it, and is
+recorded under the operation's fencing token; so any worker continues what another one dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from promotion import capture, homes, indexes, landing
+from promotion.copying import Chunk, copy
+from promotion.cutting import cut, end_transactions, pause_ms
+from promotion.following import ProofDiffers, catch_up, follow, verify
+from promotion.leg import Leg, is_left, reaching
+from promotion.pace import Pace
+from promotion.shape import ShapeDiffers, fingerprint
+from promotion.side import Bounds, Mover, Side
+from promotion.steps import Step, lands_first, next_step
+from promotion.terms import HolderPolicy
+from promotion.turning_back import turn_back
+from router.alchemy import TENANT_COLUMN
+from router.catalog import moves, moving
+from router.catalog.move_words import Receipt, TableProof
+from router.catalog.moving import Noted, Reached
+from router.catalog.runner import Postponed
+from router.database import drop_schema
+from router.errors import PlatformError, RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from promotion.changes import Brought
+    from promotion.landing import Rebuild
+    from promotion.leg import Ends
+    from promotion.terms import Terms
+    from router.catalog.move_words import Move
+    from router.catalog.operations import Operation
+    from router.catalog.runner import Progress
+
+_TURN_S = 1.0
+_NOTE_EVERY_S = 0.2
+_COUNT_BOUNDS = Bounds(statement_ms=120_000)
+#: What no repetition makes better: the tenant stays where it is, and a person looks.
+_HOPELESS = (
+    ProofDiffers,
+    ShapeDiffers,
+    capture.CaptureMissing,
+    RequestRefused,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DiskFullError,
+    asyncpg.DataError,
+)
+
+
+class Cancelled(Exception):
+    """Somebody asked to turn back."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operation remembers for its receipt, as it is known before the decision."""
+
+    proof: tuple[TableProof, ...] = ()
+    durations_ms: dict[str, float] = {}
+
+
+class MoveHandler:
+    """Does operations of kind ``move``."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+
+    async def __call__(self, operation: Operation, progress: Progress) -> None:
+        """Move the tenant, or turn back and say why."""
+        async with self._terms.catalog.connection() as connection:
+            move = await moves.get(connection, operation.id)
+        if operation.step is None:
+            await self._await_turn(move)
+        job = Job(self._terms, move, progress)
+        try:
+            await job.run()
+        except Cancelled:
+            await job.turn_back()
+            async with self._terms.catalog.transaction() as connection:
+                await moving.cancelled(connection, progress)
+        except Exception as error:
+            is_hopeless = isinstance(error, _HOPELESS)
+            if not is_hopeless and operation.attempts < self._terms.limits.attempts_max:
+                raise
+            if await job.is_decided():
+                raise
+            await job.turn_back()
+            async with self._terms.catalog.transaction() as connection:
+                await moving.failed(connection, progress, told(error))
+
+    async def _await_turn(self, move: Move) -> None:
+        limit = self._terms.limits.at_once_on_a_cluster
+        async with self._terms.catalog.connection() as connection:
+            for cluster in {move.source.cluster, move.target.cluster}:
+                ahead = await moving.open_moves_on(connection, cluster, ahead_of=move.id)
+                if ahead >= limit:
+                    raise Postponed(
+                        f"{ahead} moves go on at cluster {cluster} already",
+                        after=timedelta(seconds=_TURN_S),
+                    )
+
+
+class Job:
+    """One attempt at one move."""
+
+    def __init__(self, terms: Terms, move: Move, progress: Progress) -> None:
+        self._terms = terms
+        self._move = move
+        self._progress = progress
+        self._reach = terms.faults.reach
+        self._noted_s = 0.0
+        self._rows_copied = move.rows_copied
+        self._delay_ms = 0
+        self._evidence = progress.operation.read(Evidence)
+        self.leg = self._leg()
+
+    async def run(self) -> None:
+        """Take every step that is left."""
+        if self._reached is None:
+            self._reach("prepare.before")
+            await self._check_cancel()
+            await self._terms.places.make(self._move.tenant_id, self._move.target)
+        async with reaching(self.leg) as ends:
+            self._reach("take_over.after")
+            while (step := await self._next(ends)) is not None:
+                began = time.perf_counter()
+                await self._take(step, ends)
+                if step is not Step.DECIDED:
+                    await self._record(step, (time.perf_counter() - began) * 1_000)
+
+    async def is_decided(self) -> bool:
+        """Ask the source whether it was left; an error means that nobody can say now."""
+        async with self.leg.source.connection(str(self._move.id)) as connection:
+            return await is_left(self.leg, connection)
+
+    async def turn_back(self) -> None:
+        """Leave nothing of the move behind."""
+        await turn_back(self._terms, self.leg, landing_schema=landing_schema(self._move))
+
+    @property
+    def _reached(self) -> Step | None:
+        step = self._progress.operation.step
+        return None if step is None else Step(step)
+
+    def _leg(self) -> Leg:
+        move, fleet = self._move, self._terms.fleet
+        source = Side(fleet=fleet, tenant_id=move.tenant_id, placement=move.source)
+        target = Side(fleet=fleet, tenant_id=move.tenant_id, placement=move.target)
+        into = target
+        if lands_first(move.target) and self._reached not in {Step.MERGED, Step.VERIFIED}:
+            landed = msgspec.structs.replace(move.target, schema=landing_schema(move))
+            into = msgspec.structs.replace(target, placement=landed)
+        token = self._progress.operation.fencing_token
+        return Leg(
+            source=source,
+            target=target,
+            into=into,
+            shape=self._terms.shape,
+            mover=Mover(move_id=move.id, token=token),
+            captures=True,
+        )
+
+    async def _next(self, ends: Ends) -> Step | None:
+        is_decided = await is_left(self.leg, ends.source)
+        if not is_decided:
+            await self._check_cancel()
+        return next_step(self._reached, target=self._move.target, is_decided=is_decided)
+
+    async def _take(self, step: Step, ends: Ends) -> None:
+        takers: dict[Step, Callable[[Ends], Awaitable[None]]] = {
+            Step.PREPARED: self._prepare,
+            Step.CAPTURED: self._capture,
+            Step.COPIED: self._copy,
+            Step.INDEXED: self._index,
+            Step.FOLLOWED: self._follow,
+            Step.MERGED: self._merge,
+            Step.VERIFIED: self._verify,
+            Step.DECIDED: self._decide,
+        }
+        await takers[step](ends)
+
+    async def _prepare(self, ends: Ends) -> None:
+        leg = self.leg
+        if not leg.is_one_database:
+            await homes.receive(ends.target, leg.source, leg.target)
+        await capture.check(ends.source, leg.source.schema, leg.shape)
+        landed = await landing.land(
+            ends.target, leg.into, leg.shape, leg.mover, blueprint=self._terms.blueprint
+        )
+        if await fingerprint(ends.source, leg.source.schema, leg.shape) != landed.fingerprint:
+            raise ShapeDiffers(
+                f"the tables of {leg.source.schema} aren't those of a new place: bring the tenant "
+                "to the head revision first"
+            )
+        await self._note(Noted(rows_total=await self._count(ends)), at_once=True)
+        self._reach("prepare.after")
+
+    async def _capture(self, ends: Ends) -> None:
+        self._reach("capture.before")
+        limits, tenant_id = self._terms.limits, self._move.tenant_id
+        try:
+            await capture.wake(ends.source, tenant_id, wait_s_max=limits.wait_s_max)
+        except capture.HoldersRemain as error:
+            if limits.holders is not HolderPolicy.END:
+                raise
+            await end_transactions(ends, error.holders)
+            await capture.wake(ends.source, tenant_id, wait_s_max=limits.wait_s_max)
+        self._reach("capture.after")
+
+    async def _copy(self, ends: Ends) -> None:  # noqa: ARG002 - the copy has connections of its own
+        self._reach("copy.before")
+        leg = self.leg
+        async with Pace(leg.source, self._terms.limits.pace).watching(str(self._move.id)) as pace:
+
+            async def after_chunk(chunk: Chunk) -> None:
+                self._reach("copy.chunk")
+                self._rows_copied += chunk.rows
+                await self._note(Noted(rows_copied=self._rows_copied))
+                await pace.rest()
+
+            progress = await copy(
+                leg.source, leg.into, leg.shape, leg.mover, after_chunk=after_chunk
+            )
+        self._rows_copied = sum(each.rows for each in progress.values())
+        await self._note(Noted(rows_copied=self._rows_copied), at_once=True)
+        self._reach("copy.after")
+
+    async def _index(self, ends: Ends) -> None:
+        self._reach("index.before")
+        leg, effort = self.leg, self._terms.limits.effort
+        async with Pace(leg.source, self._terms.limits.pace).watching(str(self._move.id)) as pace:
+
+            async def after_each(_: Rebuild) -> None:
+                await self._note(Noted())
+                await pace.rest()
+
+            await indexes.build_primary_keys(
+                ends.target, leg.into, leg.mover, effort=effort, after_each=after_each
+            )
+            # Chunks are of different moments: only now do rows agree with those they refer to.
+            await follow(leg, ends, is_bare=True)
+            if not leg.lands:
+                await indexes.build_rest(
+                    ends.target, leg.into, leg.mover, effort=effort, after_each=after_each
+                )
+        self._reach("index.after")
+
+    async def _follow(self, ends: Ends) -> None:
+        self._reach("follow.before")
+        await catch_up(
+            self.leg,
+            ends,
+            self._terms.limits,
+            after_round=self._after_round,
+            is_bare=self.leg.lands,
+        )
+        self._reach("follow.after")
+
+    async def _merge(self, ends: Ends) -> None:
+        self._reach("merge.before")
+        await landing.merge(
+            ends.target, self.leg.into, self.leg.target, self.leg.shape, self.leg.mover
+        )
+        await drop_schema(ends.target, self.leg.into.schema)
+        self._reach("merge.after")
+        self.leg = msgspec.structs.replace(self.leg, into=self.leg.target)
+
+    async def _verify(self, ends: Ends) -> None:
+        self._reach("verify.before")
+        await catch_up(self.leg, ends, self._terms.limits, after_round=self._after_round)
+        proof = await verify(self.leg, ends)
+        self._evidence = msgspec.structs.replace(self._evidence, proof=proof)
+        self._reach("verify.after")
+
+    async def _decide(self, ends: Ends) -> None:
+        leg, limits = self.leg, self._terms.limits
+        if not await is_left(leg, ends.source):
+            self._reach("fence.before")
+            await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+        held_ms = await pause_ms(leg, ends)
+        self._reach("flip.before")
+        async with self._terms.places.recording(self._move.target) as connection:
+            await moving.decided(
+                connection,
+                self._progress,
+                Receipt(
+                    pause_ms=held_ms,
+                    proof=self._evidence.proof,
+                    durations_ms=self._evidence.durations_ms,
+                ),
+                Reached(step=Step.DECIDED, note=f"writers were held for {held_ms:.1f} ms"),
+                settle_after=limits.settle_after,
+            )
+            await homes.own(ends.target, leg.target)
+            await self._progress.finish_in(connection)
+        self._reach("flip.after")
+
+    async def _record(self, step: Step, took_ms: float) -> None:
+        taken = {**self._evidence.durations_ms, step.value: round(took_ms, 1)}
+        self._evidence = msgspec.structs.replace(self._evidence, durations_ms=taken)
+        await self._progress.advance(step, f"{step} in {took_ms:.0f} ms", data=self._evidence)
+
+    async def _after_round(self, brought: Brought, delay_ms: int) -> None:
+        self._reach("follow.round")
+        await self._note(Noted(lag_rows=brought.keys), at_once=True)
+        if delay_ms > self._delay_ms:
+            self._delay_ms = delay_ms
+            step = self._progress.operation.step
+            assert step is not None, "rounds come after the first step"
+            await self._progress.advance(
+                step, f"the tenant's writers wait {delay_ms} ms each, so that the move catches up"
+            )
+
+    async def _note(self, noted: Noted, *, at_once: bool = False) -> None:
+        """Tell the catalog, not too often, and hear whether somebody wants to turn back."""
+        if not at_once and time.monotonic() - self._noted_s < _NOTE_EVERY_S:
+            return
+        self._noted_s = time.monotonic()
+        async with self._terms.catalog.connection() as connection:
+            operation = self._progress.operation
+            cancel_requested_at = await moving.note_progress(connection, operation, noted)
+        if cancel_requested_at is not None:
+            raise Cancelled
+
+    async def _check_cancel(self) -> None:
+        await self._note(Noted(), at_once=True)
+
+    async def _count(self, ends: Ends) -> int:
+        leg = self.leg
+        async with leg.source.transaction(ends.source, bounds=_COUNT_BOUNDS, is_read_only=True):
+            counts = [
+                await ends.source.fetchval(
+                    f"SELECT count(*) FROM {leg.source.place(table.name)}"  # noqa: S608 - quoted names
+                    f" WHERE {TENANT_COLUMN} = $1",
+                    self._move.tenant_id,
+                )
+                for table in leg.shape.tables
+            ]
+        return sum(counts)
+
+
+def landing_schema(move: Move) -> str:
+    """Name the private tables of a move into shared ones."""
+    return f"m_{move.id.hex}"
+
+
+def told(error: BaseException) -> str:
+    """Say in one sentence what ended a move."""
+    if isinstance(error, PlatformError):
+        return error.detail
+    return f"{type(error).__name__}: {error}"

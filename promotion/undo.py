@@ -1,0 +1,184 @@
+"""Undo: the way back of a decided move. Nothing is copied, as what changed was written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from promotion import capture, homes
+from promotion.changes import WATERMARK_PART
+from promotion.cutting import cut, pause_ms
+from promotion.erasing import erase_place
+from promotion.following import ProofDiffers, catch_up, verify, watermark
+from promotion.leg import REVERSE_PART, Leg, is_left, reaching
+from promotion.move import told
+from promotion.shape import ShapeDiffers
+from promotion.side import Bounds, Mover, Side
+from router.catalog import moves, moving
+from router.catalog.move_words import Receipt, TableProof
+from router.catalog.moves import AboutMove
+from router.catalog.moving import Noted, Reached
+from router.errors import RequestRefused
+
+if TYPE_CHECKING:
+    from promotion.changes import Brought
+    from promotion.leg import Ends
+    from promotion.terms import Terms
+    from router.catalog.move_words import Move
+    from router.catalog.operations import Operation
+    from router.catalog.runner import Progress
+
+_VERIFIED, _UNDONE = "verified", "undone"
+_BOUNDS = Bounds(statement_ms=10_000)
+_REVERSE = "SELECT data -> $2 FROM gate.move WHERE move_id = $1"
+#: The fence tells its points under its own name.
+_POINTS = {
+    "fence.locked": "undo.locked",
+    "fence.target_committed": "undo.target_committed",
+    "fence.decided": "undo.decided",
+}
+_HOPELESS = (ProofDiffers, ShapeDiffers, RequestRefused, asyncpg.DiskFullError)
+
+
+class AboutUndo(AboutMove, frozen=True, kw_only=True):
+    """What an undo remembers: its move, and the proof before its decision."""
+
+    proof: tuple[TableProof, ...] = ()
+
+
+class UndoHandler:
+    """Does operations of kind ``undo``."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+
+    async def __call__(self, operation: Operation, progress: Progress) -> None:
+        """Bring the tenant back to where it came from, or say why not."""
+        async with self._terms.catalog.connection() as connection:
+            move = await moves.get(connection, moving.move_of(operation))
+        job = UndoJob(self._terms, move, progress)
+        try:
+            await job.run()
+        except Exception as error:
+            is_hopeless = isinstance(error, _HOPELESS)
+            if not is_hopeless and operation.attempts < self._terms.limits.attempts_max:
+                raise
+            if await job.is_decided():
+                raise
+            await job.give_up()
+            async with self._terms.catalog.transaction() as connection:
+                await moving.give_up_undo(
+                    connection,
+                    progress,
+                    told(error),
+                    settle_after=self._terms.limits.settle_after,
+                )
+
+
+class UndoJob:
+    """One attempt at one undo."""
+
+    def __init__(self, terms: Terms, move: Move, progress: Progress) -> None:
+        self._terms = terms
+        self._move = move
+        self._progress = progress
+        self._back = moving.way_back(move)
+        operation = progress.operation
+        self.leg = Leg(
+            source=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.target),
+            target=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=self._back),
+            into=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=self._back),
+            shape=terms.shape,
+            mover=Mover(move_id=operation.id, token=operation.fencing_token),
+            captures=False,
+        )
+
+    async def run(self) -> None:
+        """Take every step that is left."""
+        if self._progress.operation.step != _UNDONE:
+            async with reaching(self.leg) as ends:
+                await self._decide(ends)
+        await self._erase()
+        async with self._terms.catalog.transaction() as connection:
+            await moving.finish_undo(connection, self._progress)
+
+    async def is_decided(self) -> bool:
+        """Ask the living place whether it was left."""
+        if self._progress.operation.step == _UNDONE:
+            return True
+        async with self.leg.source.connection(str(self.leg.mover.move_id)) as connection:
+            return await is_left(self.leg, connection)
+
+    async def give_up(self) -> None:
+        """Let the move stand: the tenant stays where it is, and its way back stays as it was."""
+        leg = self.leg
+        async with leg.target.connection(str(leg.mover.move_id)) as target:
+            if not leg.is_one_database:
+                await homes.receive(target, leg.source, leg.target)
+            await homes.dismiss(target, leg.mover)
+        async with leg.source.connection(str(leg.mover.move_id)) as source:
+            await homes.delay(source, self._move.tenant_id, 0)
+            await homes.dismiss(source, leg.mover)
+
+    async def _decide(self, ends: Ends) -> None:
+        leg, limits = self.leg, self._terms.limits
+        if not await is_left(leg, ends.source):
+            await self._begin_at_the_decision(ends)
+            self._terms.faults.reach("undo.follow")
+            if self._progress.operation.step != _VERIFIED:
+                await catch_up(leg, ends, limits, after_round=self._after_round)
+                proof = await verify(leg, ends)
+                about = AboutUndo(move=self._move.id, proof=proof)
+                await self._progress.advance(_VERIFIED, "both ends hold the same", data=about)
+            await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+        held_ms = await pause_ms(leg, ends)
+        self._terms.faults.reach("undo.flip")
+        about = self._progress.operation.read(AboutUndo)
+        async with self._terms.places.recording(self._back) as connection:
+            await moving.undone(
+                connection,
+                self._progress,
+                Receipt(pause_ms=held_ms, proof=about.proof),
+                Reached(step=_UNDONE, note=f"writers were held for {held_ms:.1f} ms"),
+            )
+            await homes.own(ends.target, leg.target)
+
+    async def _begin_at_the_decision(self, ends: Ends) -> None:
+        """Take over what the move knew of the moment from which changes count for the way back."""
+        leg = self.leg
+        if await watermark(leg, ends) is not None:
+            return
+        reverse = await ends.source.fetchval(_REVERSE, self._move.id, REVERSE_PART)
+        if reverse is None:
+            raise RequestRefused(
+                f"move {self._move.id} left no mark in database "
+                f"{leg.source.placement.database}: it can't be undone, only settled"
+            )
+        async with leg.target.transaction(ends.target, bounds=_BOUNDS):
+            await leg.mover.hold(ends.target)
+            begun = msgspec.json.decode(reverse, type=str)
+            await leg.mover.note(ends.target, WATERMARK_PART, begun)
+
+    async def _erase(self) -> None:
+        leg = self.leg
+        self._terms.faults.reach("undo.erase")
+        await erase_place(self._terms, leg.source, landing_schema=None, beside=leg.target)
+        async with leg.target.connection(str(leg.mover.move_id)) as living:
+            await capture.sleep(
+                living, self._move.tenant_id, wait_s_max=self._terms.limits.wait_s_max
+            )
+            await capture.forget(living, self._move.tenant_id)
+            await homes.dismiss_all(living, self._move.tenant_id)
+
+    async def _after_round(self, brought: Brought, delay_ms: int) -> None:
+        del delay_ms  # an undo follows from the decision on and is soon caught up
+        async with self._terms.catalog.connection() as connection:
+            await moving.note_progress(
+                connection, self._progress.operation, Noted(lag_rows=brought.keys)
+            )
+
+    def _reach(self, point: str) -> None:
+        if point in _POINTS:
+            self._terms.faults.reach(_POINTS[point])
