@@ -11,6 +11,7 @@ import msgspec
 from promotion import capture, homes
 from promotion.fence import Cut, Missed, attempt
 from promotion.following import catch_up, watermark
+from promotion.side import Bounds
 from promotion.terms import HolderPolicy
 from router.errors import PlatformError
 
@@ -28,6 +29,7 @@ _LOOK_S = 0.02
 _REST_S_MIN = 0.05
 _REST_S_MAX = 2.0
 _PAUSE = "SELECT data -> 'pause_ms' FROM gate.move WHERE move_id = $1"
+_BOUNDS = Bounds(statement_ms=10_000)
 _END = "SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid"
 
 
@@ -70,8 +72,7 @@ async def cut(
                 return made
             case Missed():
                 # The target may be open by now, under an epoch that nobody was told.
-                if not leg.is_one_database:
-                    await homes.receive(ends.target, leg.source, leg.target)
+                await shut_target(leg, ends)
         if time.monotonic() > ends_s:
             raise WaitedTooLong(
                 f"no attempt to move tenant {leg.source.tenant_id} came through in "
@@ -79,6 +80,15 @@ async def cut(
             )
         await asyncio.sleep(rest_s)
         rest_s = min(rest_s * 2, _REST_S_MAX)
+
+
+async def shut_target(leg: Leg, ends: Ends) -> None:
+    """Let nobody into a target that an attempt may have opened, unless another mover has it."""
+    if leg.is_one_database:
+        return
+    async with leg.target.transaction(ends.target, bounds=_BOUNDS):
+        await leg.mover.hold(ends.target)
+        await homes.receive(ends.target, leg.source, leg.target)
 
 
 async def end_transactions(ends: Ends, holders: Sequence[Holder]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from promotion import capture
+from promotion import homes
 from promotion.side import Bounds
 from router.alchemy import TENANT_COLUMN
 from router.database import drop_database, drop_login, drop_schema
@@ -22,12 +22,15 @@ from router.sql import load
 from router.words import Tier
 
 if TYPE_CHECKING:
-    from promotion.side import Side
+    from collections.abc import Awaitable, Callable
+
+    from promotion.side import Mover, Side
     from promotion.terms import Terms
     from router.connect import Connection
 
 _SQL = load("promotion", "erasing.sql")
 _BATCH_BOUNDS = Bounds(statement_ms=30_000, lock_ms=1_000)
+_CALM_BOUNDS = Bounds(statement_ms=60_000)
 #: Rows that refer to each other in a circle can only go together.
 _TOGETHER_BOUNDS = Bounds(statement_ms=0)
 #: Below this, autovacuum finds the time by itself.
@@ -35,13 +38,20 @@ _VACUUM_ROWS_MIN = 10_000
 _VACUUM = "SET vacuum_cost_delay = '2ms'; SET lock_timeout = '1s'"
 
 
-async def erase_place(
-    terms: Terms, gone: Side, *, landing_schema: str | None, beside: Side
+async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on whose word
+    terms: Terms,
+    gone: Side,
+    mover: Mover,
+    *,
+    landing_schema: str | None,
+    beside: Side,
+    check_ours: Callable[[], Awaitable[object]],
 ) -> dict[str, int]:
     """Erase one end of a move and look that it is gone; repeatable. Returns rows by shared table.
 
     ``beside`` is the tenant's living place, which is spared whatever the two have in common.
-    Raises Conflict when the gate says that the tenant lives where it is to be erased.
+    ``check_ours`` raises Superseded when the operation isn't this process's any more: the tenant
+    may live here again by then. Raises Conflict when the gate says so.
     """
     place = gone.placement
     cluster = terms.fleet.cluster(place.cluster)
@@ -50,16 +60,20 @@ async def erase_place(
         async with terms.fleet.admin(place.cluster, cluster.maintenance_database) as connection:
             await _drop_own_login(connection, gone, beside)
         return erased
-    async with gone.connection("erase") as connection:
+    async with gone.connection(f"{mover.move_id} erase") as connection:
+        await homes.take_over(
+            connection, mover, gone.tenant_id, spared=[connection.get_server_pid()]
+        )
+        await check_ours()
         await _assert_abandoned(connection, gone)
         if place.tier is Tier.ROWS:
-            erased = await _erase_rows(terms, connection, gone)
+            erased = await _erase_rows(terms, connection, gone, mover)
         if place.tier is Tier.SCHEMA:
             await drop_schema(connection, place.schema)
         if landing_schema is not None:
             await drop_schema(connection, landing_schema)
         if not _is_one_database(gone, beside):
-            await _forget_tenant(connection, gone)
+            await _forget_tenant(connection, gone, mover)
         await _assert_gone(terms, connection, gone)
         if place.tier is not Tier.DATABASE:
             await _drop_own_login(connection, gone, beside)
@@ -68,6 +82,19 @@ async def erase_place(
             await drop_database(connection, place.database)
             await _drop_own_login(connection, gone, beside)
     return erased
+
+
+async def calm(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[object]]) -> None:
+    """Let the living place forget that there was a move: nothing is written down there any more."""
+    async with living.connection(f"{mover.move_id} calm") as connection:
+        spared = [connection.get_server_pid()]
+        await homes.take_over(connection, mover, living.tenant_id, spared=spared)
+        await check_ours()
+        async with living.transaction(connection, bounds=_CALM_BOUNDS):
+            await mover.hold(connection)
+            await homes.put_to_sleep(connection, living.tenant_id)
+            await homes.forget_changes(connection, living.tenant_id)
+            await homes.dismiss_all(connection, living.tenant_id)
 
 
 async def database_is_there(terms: Terms, side: Side) -> bool:
@@ -88,36 +115,51 @@ async def _assert_abandoned(connection: Connection, gone: Side) -> None:
         )
 
 
-async def _erase_rows(terms: Terms, connection: Connection, gone: Side) -> dict[str, int]:
+async def _erase_rows(
+    terms: Terms, connection: Connection, gone: Side, mover: Mover
+) -> dict[str, int]:
     limits = terms.limits
     erased: dict[str, int] = {}
     for table in reversed(terms.shape.tables):
-        erased[table.name] = 0
+        erased.setdefault(table.name, 0)
         while True:
             try:
-                count = await _erase_batch(connection, gone, table.name, limits.erase_rows_a_batch)
+                count = await _erase_batch(
+                    connection, gone, mover, table.name, limits.erase_rows_a_batch
+                )
             except asyncpg.ForeignKeyViolationError:
-                return erased | await _erase_together(terms, connection, gone)
+                for name, rows in (await _erase_together(terms, connection, gone, mover)).items():
+                    erased[name] = erased.get(name, 0) + rows
+                break
             erased[table.name] += count
             if count < limits.erase_rows_a_batch:
                 break
             terms.faults.reach("settle.batch")
             await asyncio.sleep(limits.erase_rest_s)
+    async with gone.transaction(connection, bounds=_BATCH_BOUNDS):
+        await mover.hold(connection)
+        await connection.execute(_SQL["forget_counters"], gone.tenant_id)
     await _vacuum(connection, gone, erased)
     return erased
 
 
-async def _erase_batch(connection: Connection, gone: Side, table: str, rows_max: int) -> int:
+async def _erase_batch(
+    connection: Connection, gone: Side, mover: Mover, table: str, rows_max: int
+) -> int:
     statement = _SQL["erase_batch"].format(place=gone.place(table), tenant=TENANT_COLUMN)
     async with gone.transaction(connection, bounds=_BATCH_BOUNDS):
+        await mover.hold(connection)
         await connection.execute("SET CONSTRAINTS ALL DEFERRED")
         status = await connection.execute(statement, gone.tenant_id, rows_max)
     return int(status.rpartition(" ")[2])
 
 
-async def _erase_together(terms: Terms, connection: Connection, gone: Side) -> dict[str, int]:
+async def _erase_together(
+    terms: Terms, connection: Connection, gone: Side, mover: Mover
+) -> dict[str, int]:
     erased: dict[str, int] = {}
     async with gone.transaction(connection, bounds=_TOGETHER_BOUNDS):
+        await mover.hold(connection)
         await connection.execute("SET CONSTRAINTS ALL DEFERRED")
         for table in reversed(terms.shape.tables):
             status = await connection.execute(
@@ -137,10 +179,12 @@ async def _vacuum(connection: Connection, gone: Side, erased: dict[str, int]) ->
                 await connection.execute(f"VACUUM (TRUNCATE false) {gone.place(table)}")
 
 
-async def _forget_tenant(connection: Connection, gone: Side) -> None:
-    await capture.forget(connection, gone.tenant_id)
-    await connection.execute(_SQL["forget_moves"], gone.tenant_id)
-    await connection.execute(_SQL["forget_home"], gone.tenant_id)
+async def _forget_tenant(connection: Connection, gone: Side, mover: Mover) -> None:
+    async with gone.transaction(connection, bounds=_BATCH_BOUNDS):
+        await mover.hold(connection)
+        await homes.forget_changes(connection, gone.tenant_id)
+        await connection.execute(_SQL["forget_home"], gone.tenant_id)
+        await connection.execute(_SQL["forget_moves"], gone.tenant_id)
 
 
 async def _assert_gone(terms: Terms, connection: Connection, gone: Side) -> None:
@@ -150,7 +194,6 @@ async def _assert_gone(terms: Terms, connection: Connection, gone: Side) -> None
         )
         assert not is_there, f"schema {gone.schema} was dropped"
         return
-    await connection.execute(_SQL["forget_counters"], gone.tenant_id)
     async with gone.transaction(connection, bounds=_BATCH_BOUNDS, is_read_only=True):
         for table in terms.shape.tables:
             if await connection.fetchval(

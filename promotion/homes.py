@@ -33,13 +33,19 @@ async def take_over(
     """Become the only mover here: older ones can't write any more, and their sessions end.
 
     ``spared`` are this mover's own backends. Raises Superseded when a younger one has taken over.
+    An operation that ended meanwhile is enlisted here again: ask the catalog before anything is
+    done under this token.
     """
     await connection.execute(_SQL["enlist"], mover.move_id, tenant_id, mover.token)
-    # First their sessions, which may hold what the next statement waits for.
+    if await connection.fetchval(_SQL["token"], mover.move_id) > mover.token:
+        raise _superseded(mover)
     application = _APPLICATION.format(mover.move_id)
+    # First their sessions, which may hold what the next statement waits for; and once more, as one
+    # of them may have connected in between.
     await connection.fetchval(_SQL["end_predecessors"], application, spared)
     if await connection.fetchval(_SQL["take_over"], mover.move_id, mover.token) is None:
-        raise Superseded(f"move {mover.move_id} isn't held by fencing token {mover.token} any more")
+        raise _superseded(mover)
+    await connection.fetchval(_SQL["end_predecessors"], application, spared)
 
 
 async def find(connection: Connection, tenant_id: TenantId) -> Home | None:
@@ -128,6 +134,20 @@ async def delay(connection: Connection, tenant_id: TenantId, delay_ms: int) -> N
     await connection.execute(_SQL["delay"], tenant_id, delay_ms)
 
 
+async def put_to_sleep(connection: Connection, tenant_id: TenantId) -> None:
+    """Let the tenant's changes go unwritten and undelayed again, in a transaction that holds.
+
+    Never without Mover.hold: a mover that was stopped for an hour would put the capture of the
+    tenant's next move to sleep, and that move would lose rows.
+    """
+    await connection.execute(_SQL["sleep"], tenant_id)
+
+
+async def forget_changes(connection: Connection, tenant_id: TenantId) -> None:
+    """Delete the tenant's log, in a transaction that holds: the next move's may be there by now."""
+    await connection.execute(_SQL["forget_changes"], tenant_id)
+
+
 async def revision(connection: Connection, side: Side) -> str | None:
     """Return the product's revision of one end's schema."""
     found: str | None = await connection.fetchval(_SQL["revision"], side.placement.schema)
@@ -147,6 +167,10 @@ async def dismiss(connection: Connection, mover: Mover) -> None:
 async def dismiss_all(connection: Connection, tenant_id: TenantId) -> None:
     """Forget every move of a tenant here: none is under way."""
     await connection.execute(_SQL["dismiss_all"], tenant_id)
+
+
+def _superseded(mover: Mover) -> Superseded:
+    return Superseded(f"move {mover.move_id} isn't held by fencing token {mover.token} any more")
 
 
 def _assert_was_home(found: object, source: Side) -> None:

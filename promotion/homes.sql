@@ -4,6 +4,9 @@
 INSERT INTO gate.move (move_id, tenant_id, token) VALUES ($1, $2, $3)
 ON CONFLICT (move_id) DO NOTHING
 
+-- name: token
+SELECT token FROM gate.move WHERE move_id = $1
+
 -- name: take_over
 UPDATE gate.move SET token = $2 WHERE move_id = $1 AND token <= $2 RETURNING token
 
@@ -44,6 +47,12 @@ WHERE tenant_id = $1 AND state = 'active' AND epoch = $2 RETURNING tenant_id
 UPDATE gate.home SET epoch = $3, schema_name = $4, login = $5, place = $6::text::jsonb,
     capture = $7, delay_ms = 0
 WHERE tenant_id = $1 AND state = 'active' AND epoch = $2 RETURNING tenant_id
+
+-- name: sleep
+UPDATE gate.home SET capture = false, delay_ms = 0 WHERE tenant_id = $1
+
+-- name: forget_changes
+DELETE FROM gate.change WHERE tenant_id = $1
 
 -- name: delay
 UPDATE gate.home SET delay_ms = $2 WHERE tenant_id = $1

@@ -15,7 +15,7 @@ import msgspec
 
 from promotion import capture, homes, indexes, landing
 from promotion.copying import Chunk, copy
-from promotion.cutting import cut, end_transactions, pause_ms
+from promotion.cutting import cut, end_transactions, pause_ms, shut_target
 from promotion.following import ProofDiffers, catch_up, follow, verify
 from promotion.leg import Leg, is_left, reaching
 from promotion.pace import Pace
@@ -23,17 +23,19 @@ from promotion.shape import ShapeDiffers, fingerprint
 from promotion.side import Bounds, Mover, Side
 from promotion.steps import Step, lands_first, next_step
 from promotion.terms import HolderPolicy
-from promotion.turning_back import turn_back
+from promotion.turning_back import AlreadyDecided, turn_back
 from router.alchemy import TENANT_COLUMN
 from router.catalog import moves, moving
 from router.catalog.move_words import Receipt, TableProof
 from router.catalog.moving import Noted, Reached
+from router.catalog.operations import Superseded
 from router.catalog.runner import Postponed
 from router.database import drop_schema
 from router.errors import PlatformError, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from promotion.changes import Brought
     from promotion.landing import Rebuild
@@ -67,6 +69,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     proof: tuple[TableProof, ...] = ()
     durations_ms: dict[str, float] = {}
+    failure: str | None = None
 
 
 class MoveHandler:
@@ -83,20 +86,31 @@ class MoveHandler:
             await self._await_turn(move)
         job = Job(self._terms, move, progress)
         try:
-            await job.run()
+            if operation.step == Step.TURNING_BACK:
+                await self._turn_back(job, job.failure)
+            else:
+                await job.run()
+        except Superseded:
+            raise
         except Cancelled:
-            await job.turn_back()
-            async with self._terms.catalog.transaction() as connection:
-                await moving.cancelled(connection, progress)
+            await self._turn_back(job, None)
         except Exception as error:
             is_hopeless = isinstance(error, _HOPELESS)
             if not is_hopeless and operation.attempts < self._terms.limits.attempts_max:
                 raise
-            if await job.is_decided():
-                raise
-            await job.turn_back()
-            async with self._terms.catalog.transaction() as connection:
-                await moving.failed(connection, progress, told(error))
+            await self._turn_back(job, told(error))
+
+    async def _turn_back(self, job: Job, failure: str | None) -> None:
+        try:
+            await job.turn_back(failure)
+        except AlreadyDecided:
+            await job.run()
+            return
+        async with self._terms.catalog.transaction() as connection:
+            if failure is None:
+                await moving.cancelled(connection, job.progress)
+            else:
+                await moving.failed(connection, job.progress, failure)
 
     async def _await_turn(self, move: Move) -> None:
         limit = self._terms.limits.at_once_on_a_cluster
@@ -116,7 +130,7 @@ class Job:
     def __init__(self, terms: Terms, move: Move, progress: Progress) -> None:
         self._terms = terms
         self._move = move
-        self._progress = progress
+        self.progress = progress
         self._reach = terms.faults.reach
         self._noted_s = 0.0
         self._rows_copied = move.rows_copied
@@ -138,18 +152,25 @@ class Job:
                 if step is not Step.DECIDED:
                     await self._record(step, (time.perf_counter() - began) * 1_000)
 
-    async def is_decided(self) -> bool:
-        """Ask the source whether it was left; an error means that nobody can say now."""
-        async with self.leg.source.connection(str(self._move.id)) as connection:
-            return await is_left(self.leg, connection)
+    @property
+    def failure(self) -> str | None:
+        """Why the move turns back; None when somebody asked for it."""
+        return self._evidence.failure
 
-    async def turn_back(self) -> None:
-        """Leave nothing of the move behind."""
-        await turn_back(self._terms, self.leg, landing_schema=landing_schema(self._move))
+    async def turn_back(self, failure: str | None) -> None:
+        """Leave nothing of the move behind; raises AlreadyDecided."""
+        self._evidence = msgspec.structs.replace(self._evidence, failure=failure)
+        await self.progress.advance(Step.TURNING_BACK, failure or "cancelled", data=self._evidence)
+        await turn_back(
+            self._terms,
+            self.leg,
+            landing_schema=landing_schema(self._move),
+            check_ours=self._check_ours,
+        )
 
     @property
     def _reached(self) -> Step | None:
-        step = self._progress.operation.step
+        step = self.progress.operation.step
         return None if step is None else Step(step)
 
     def _leg(self) -> Leg:
@@ -160,7 +181,7 @@ class Job:
         if lands_first(move.target) and self._reached not in {Step.MERGED, Step.VERIFIED}:
             landed = msgspec.structs.replace(move.target, schema=landing_schema(move))
             into = msgspec.structs.replace(target, placement=landed)
-        token = self._progress.operation.fencing_token
+        token = self.progress.operation.fencing_token
         return Leg(
             source=source,
             target=target,
@@ -191,8 +212,7 @@ class Job:
 
     async def _prepare(self, ends: Ends) -> None:
         leg = self.leg
-        if not leg.is_one_database:
-            await homes.receive(ends.target, leg.source, leg.target)
+        await shut_target(leg, ends)
         await capture.check(ends.source, leg.source.schema, leg.shape)
         landed = await landing.land(
             ends.target, leg.into, leg.shape, leg.mover, blueprint=self._terms.blueprint
@@ -292,7 +312,7 @@ class Job:
         async with self._terms.places.recording(self._move.target) as connection:
             await moving.decided(
                 connection,
-                self._progress,
+                self.progress,
                 Receipt(
                     pause_ms=held_ms,
                     proof=self._evidence.proof,
@@ -302,22 +322,22 @@ class Job:
                 settle_after=limits.settle_after,
             )
             await homes.own(ends.target, leg.target)
-            await self._progress.finish_in(connection)
+            await self.progress.finish_in(connection)
         self._reach("flip.after")
 
     async def _record(self, step: Step, took_ms: float) -> None:
         taken = {**self._evidence.durations_ms, step.value: round(took_ms, 1)}
         self._evidence = msgspec.structs.replace(self._evidence, durations_ms=taken)
-        await self._progress.advance(step, f"{step} in {took_ms:.0f} ms", data=self._evidence)
+        await self.progress.advance(step, f"{step} in {took_ms:.0f} ms", data=self._evidence)
 
     async def _after_round(self, brought: Brought, delay_ms: int) -> None:
         self._reach("follow.round")
         await self._note(Noted(lag_rows=brought.keys), at_once=True)
         if delay_ms > self._delay_ms:
             self._delay_ms = delay_ms
-            step = self._progress.operation.step
+            step = self.progress.operation.step
             assert step is not None, "rounds come after the first step"
-            await self._progress.advance(
+            await self.progress.advance(
                 step, f"the tenant's writers wait {delay_ms} ms each, so that the move catches up"
             )
 
@@ -326,11 +346,15 @@ class Job:
         if not at_once and time.monotonic() - self._noted_s < _NOTE_EVERY_S:
             return
         self._noted_s = time.monotonic()
-        async with self._terms.catalog.connection() as connection:
-            operation = self._progress.operation
-            cancel_requested_at = await moving.note_progress(connection, operation, noted)
-        if cancel_requested_at is not None:
+        if await self._tell(noted) is not None:
             raise Cancelled
+
+    async def _tell(self, noted: Noted) -> datetime | None:
+        async with self._terms.catalog.connection() as connection:
+            return await moving.note_progress(connection, self.progress.operation, noted)
+
+    async def _check_ours(self) -> None:
+        await self._tell(Noted())
 
     async def _check_cancel(self) -> None:
         await self._note(Noted(), at_once=True)

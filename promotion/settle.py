@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promotion import capture, homes
-from promotion.erasing import erase_place
-from promotion.side import Side
+from promotion.erasing import calm, erase_place
+from promotion.side import Mover, Side
 from router.catalog import moves, moving
+from router.catalog.moving import Noted
 
 if TYPE_CHECKING:
     from promotion.terms import Terms
@@ -26,16 +26,20 @@ class SettleHandler:
         terms = self._terms
         async with terms.catalog.connection() as connection:
             move = await moves.get(connection, moving.move_of(operation))
+
+        async def check_ours() -> None:
+            async with terms.catalog.connection() as connection:
+                await moving.note_progress(connection, operation, Noted())
+
         terms.faults.reach("settle.before")
+        mover = Mover(move_id=operation.id, token=operation.fencing_token)
         living = Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.target)
         gone = Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.source)
-        async with living.connection("settle") as connection:
-            await capture.sleep(connection, move.tenant_id, wait_s_max=terms.limits.wait_s_max)
-        erased = await erase_place(terms, gone, landing_schema=None, beside=living)
+        erased = await erase_place(
+            terms, gone, mover, landing_schema=None, beside=living, check_ours=check_ours
+        )
         terms.faults.reach("settle.erased")
-        async with living.connection("settle") as connection:
-            await capture.forget(connection, move.tenant_id)
-            await homes.dismiss_all(connection, move.tenant_id)
+        await calm(living, mover, check_ours)
         async with terms.catalog.transaction() as connection:
             await moving.settled(connection, progress, erased)
         terms.faults.reach("settle.after")

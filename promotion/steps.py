@@ -18,6 +18,8 @@ class Step(StrEnum):
     MERGED = "merged"
     VERIFIED = "verified"
     DECIDED = "decided"
+    #: Somebody began to take the move's traces away: there is no way forward from here any more.
+    TURNING_BACK = "turning back"
 
 
 _WHOLE = (
@@ -58,5 +60,6 @@ def next_step(reached: Step | None, *, target: Placement, is_decided: bool) -> S
         return None
     if is_decided:
         return Step.DECIDED
+    assert reached is not Step.TURNING_BACK, "a move that turns back takes no more steps"
     ordered = steps_to(target)
     return ordered[0] if reached is None else ordered[ordered.index(reached) + 1]

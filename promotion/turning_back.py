@@ -2,40 +2,69 @@
 
 The tenant goes on at the source, which never knew; only its capture is put to sleep. What was made
 at the target is taken away, which is safe because nobody but the mover was ever there.
+
+That a move turns back is recorded before anything is taken away: a successor that went on with it
+would miss what was written while the capture slept.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promotion import capture, homes
+from promotion import homes
 from promotion.erasing import database_is_there, erase_place
+from promotion.leg import is_left
+from promotion.side import Bounds
 from router.words import Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from promotion.leg import Leg
     from promotion.terms import Terms
 
+_BOUNDS = Bounds(statement_ms=60_000)
 
-async def turn_back(terms: Terms, leg: Leg, *, landing_schema: str) -> None:
-    """Undo every trace of a move; safe to repeat. The caller knows that it wasn't decided."""
+
+class AlreadyDecided(Exception):
+    """An older mover's decision came before this one took over: the only way is forward."""
+
+
+async def turn_back(
+    terms: Terms,
+    leg: Leg,
+    *,
+    landing_schema: str,
+    check_ours: Callable[[], Awaitable[object]],
+) -> None:
+    """Undo every trace of a move that is recorded as turning back; safe to repeat.
+
+    ``check_ours`` raises Superseded when the operation isn't this process's any more. Raises
+    AlreadyDecided.
+    """
     reach, name = terms.faults.reach, str(leg.mover.move_id)
     tenant_id = leg.source.tenant_id
     reach("turn_back.before")
     async with leg.source.connection(name) as source:
         spared = [source.get_server_pid()]
-        # From here on no older mover can decide.
+        # From here on no older mover can decide; so whether one has is certain.
         await homes.take_over(source, leg.mover, tenant_id, spared=spared)
-        await capture.sleep(source, tenant_id, wait_s_max=terms.limits.wait_s_max)
-        await homes.delay(source, tenant_id, 0)
-        await capture.forget(source, tenant_id)
+        await check_ours()
+        if await is_left(leg, source):
+            raise AlreadyDecided
+        async with leg.source.transaction(source, bounds=_BOUNDS):
+            await leg.mover.hold(source)
+            await homes.put_to_sleep(source, tenant_id)
+            await homes.forget_changes(source, tenant_id)
     reach("turn_back.asleep")
     await _close_target(terms, leg)
     await erase_place(
         terms,
         leg.target,
+        leg.mover,
         landing_schema=landing_schema if leg.target.placement.tier is Tier.ROWS else None,
         beside=leg.source,
+        check_ours=check_ours,
     )
     async with leg.source.connection(name) as source:
         await homes.dismiss(source, leg.mover)
@@ -49,4 +78,6 @@ async def _close_target(terms: Terms, leg: Leg) -> None:
     async with leg.target.connection(str(leg.mover.move_id)) as target:
         spared = [target.get_server_pid()]
         await homes.take_over(target, leg.mover, leg.source.tenant_id, spared=spared)
-        await homes.forget_never_home(target, leg.target)
+        async with leg.target.transaction(target, bounds=_BOUNDS):
+            await leg.mover.hold(target)
+            await homes.forget_never_home(target, leg.target)

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
-from promotion import capture, homes
+from promotion import homes
 from promotion.changes import WATERMARK_PART
-from promotion.cutting import cut, pause_ms
-from promotion.erasing import erase_place
+from promotion.cutting import cut, pause_ms, shut_target
+from promotion.erasing import calm, erase_place
 from promotion.following import ProofDiffers, catch_up, verify, watermark
 from promotion.leg import REVERSE_PART, Leg, is_left, reaching
 from promotion.move import told
 from promotion.shape import ShapeDiffers
 from promotion.side import Bounds, Mover, Side
+from promotion.turning_back import AlreadyDecided
 from router.catalog import moves, moving
 from router.catalog.move_words import Receipt, TableProof
 from router.catalog.moves import AboutMove
 from router.catalog.moving import Noted, Reached
+from router.catalog.operations import Superseded
 from router.errors import RequestRefused
 
 if TYPE_CHECKING:
@@ -61,13 +63,19 @@ class UndoHandler:
         job = UndoJob(self._terms, move, progress)
         try:
             await job.run()
+        except Superseded:
+            raise
         except Exception as error:
             is_hopeless = isinstance(error, _HOPELESS)
-            if not is_hopeless and operation.attempts < self._terms.limits.attempts_max:
+            if job.is_recorded or not (
+                is_hopeless or operation.attempts >= self._terms.limits.attempts_max
+            ):
                 raise
-            if await job.is_decided():
-                raise
-            await job.give_up()
+            try:
+                await job.give_up()
+            except AlreadyDecided:
+                await job.run()
+                return
             async with self._terms.catalog.transaction() as connection:
                 await moving.give_up_undo(
                     connection,
@@ -97,33 +105,39 @@ class UndoJob:
 
     async def run(self) -> None:
         """Take every step that is left."""
-        if self._progress.operation.step != _UNDONE:
+        if not self.is_recorded:
             async with reaching(self.leg) as ends:
                 await self._decide(ends)
         await self._erase()
         async with self._terms.catalog.transaction() as connection:
             await moving.finish_undo(connection, self._progress)
 
-    async def is_decided(self) -> bool:
-        """Ask the living place whether it was left."""
-        if self._progress.operation.step == _UNDONE:
-            return True
-        async with self.leg.source.connection(str(self.leg.mover.move_id)) as connection:
-            return await is_left(self.leg, connection)
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the catalog knows of the decision."""
+        return self._progress.operation.step == _UNDONE
 
     async def give_up(self) -> None:
-        """Let the move stand: the tenant stays where it is, and its way back stays as it was."""
+        """Let the move stand: the tenant stays where it is, and its way back stays as it was.
+
+        Raises AlreadyDecided when an older mover's decision came before this one took over.
+        """
         leg = self.leg
-        async with leg.target.connection(str(leg.mover.move_id)) as target:
+        async with reaching(leg) as ends:
+            await self._check_ours()
+            if await is_left(leg, ends.source):
+                raise AlreadyDecided
+            await shut_target(leg, ends)
+            async with leg.source.transaction(ends.source, bounds=_BOUNDS):
+                await leg.mover.hold(ends.source)
+                await homes.delay(ends.source, self._move.tenant_id, 0)
+                await homes.dismiss(ends.source, leg.mover)
             if not leg.is_one_database:
-                await homes.receive(target, leg.source, leg.target)
-            await homes.dismiss(target, leg.mover)
-        async with leg.source.connection(str(leg.mover.move_id)) as source:
-            await homes.delay(source, self._move.tenant_id, 0)
-            await homes.dismiss(source, leg.mover)
+                await homes.dismiss(ends.target, leg.mover)
 
     async def _decide(self, ends: Ends) -> None:
         leg, limits = self.leg, self._terms.limits
+        await self._check_ours()
         if not await is_left(leg, ends.source):
             await self._begin_at_the_decision(ends)
             self._terms.faults.reach("undo.follow")
@@ -164,20 +178,26 @@ class UndoJob:
     async def _erase(self) -> None:
         leg = self.leg
         self._terms.faults.reach("undo.erase")
-        await erase_place(self._terms, leg.source, landing_schema=None, beside=leg.target)
-        async with leg.target.connection(str(leg.mover.move_id)) as living:
-            await capture.sleep(
-                living, self._move.tenant_id, wait_s_max=self._terms.limits.wait_s_max
-            )
-            await capture.forget(living, self._move.tenant_id)
-            await homes.dismiss_all(living, self._move.tenant_id)
+        await erase_place(
+            self._terms,
+            leg.source,
+            leg.mover,
+            landing_schema=None,
+            beside=leg.target,
+            check_ours=self._check_ours,
+        )
+        await calm(leg.target, leg.mover, self._check_ours)
 
     async def _after_round(self, brought: Brought, delay_ms: int) -> None:
         del delay_ms  # an undo follows from the decision on and is soon caught up
+        await self._tell(Noted(lag_rows=brought.keys))
+
+    async def _tell(self, noted: Noted) -> None:
         async with self._terms.catalog.connection() as connection:
-            await moving.note_progress(
-                connection, self._progress.operation, Noted(lag_rows=brought.keys)
-            )
+            await moving.note_progress(connection, self._progress.operation, noted)
+
+    async def _check_ours(self) -> None:
+        await self._tell(Noted())
 
     def _reach(self, point: str) -> None:
         if point in _POINTS:
