@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 Form: TypeAlias = Literal["text", "binary"]
 COPY_PART = "copy"
 _SQL = load("promotion", "copying.sql")
-_CHUNK_BYTES = 4_000_000
+_CHUNK_BYTES = 8_000_000
 _ROWS_FIRST = 500
 _ROWS_MAX = 200_000
 #: One chunk of narrow rows must not make the next one of wide rows a hundred times too large.
 _GROWTH_MAX = 16
 _PIECE_BYTES = 256_000
-_PIECES_MAX = 32
+#: A whole chunk fits, so that the reader ends its transaction even when the writer is slowed down.
+_PIECES_MAX = 48
 #: One is written while the next one is read; the reader then waits outside of any transaction.
 _CHUNKS_UNDER_WAY = 2
 #: A chunk's read may have to wait for its write: what bounds the two is the size of a chunk.
@@ -117,6 +118,8 @@ class _Reader:
         self._sent_bytes = 0
 
     async def run(self, shape: Shape, progress: Mapping[str, TableProgress]) -> None:
+        # One backend is what the copy takes from its neighbours.
+        await self._connection.execute("SET max_parallel_workers_per_gather = 0")
         async with self._side.transaction(self._connection, bounds=_BOUNDS, is_read_only=True):
             spelled = await self._connection.fetch(_SQL["without_binary"], self._side.schema)
         as_text = {row["table_name"] for row in spelled}
@@ -138,8 +141,7 @@ class _Reader:
                 await self._pipe.pieces.put(_Head(table=table, format=form, last=upper))
                 await self._connection.copy_from_query(
                     f"SELECT {TENANT_COLUMN}, {table.names} FROM {self._side.place(table.name)}"  # noqa: S608 - quoted names and literals
-                    f" WHERE {within(self._side, table, after=last, upto=upper)}"
-                    f" ORDER BY {table.key_names}",
+                    f" WHERE {within(self._side, table, after=last, upto=upper)}",
                     output=self._take,
                     format=form,
                 )

@@ -16,6 +16,7 @@ from promotion.side import Bounds
 from router.alchemy import TENANT_COLUMN
 from router.database import make_schema
 from router.errors import Conflict
+from router.names import quote
 from router.sql import load
 from router.words import Tier
 
@@ -101,20 +102,39 @@ async def merge(
                 f"tenant {shared.tenant_id} is served from {shared.schema}: a merge would delete "
                 "the rows that it works with"
             )
-        await connection.execute("SET CONSTRAINTS ALL DEFERRED")
-        for table in reversed(shape.tables):
-            await connection.execute(
-                f"DELETE FROM {shared.place(table.name)} WHERE {TENANT_COLUMN} = $1",  # noqa: S608 - quoted names
-                shared.tenant_id,
-            )
-        counts: dict[str, int] = {}
-        for table in shape.tables:
-            status = await connection.execute(
-                f"INSERT INTO {shared.place(table.name)} ({TENANT_COLUMN}, {table.names})"  # noqa: S608 - as above
-                f" OVERRIDING SYSTEM VALUE SELECT {TENANT_COLUMN}, {table.names}"
-                f" FROM {landed.place(table.name)} WHERE {TENANT_COLUMN} = $1",
-                shared.tenant_id,
-            )
-            counts[table.name] = int(status.rpartition(" ")[2])
+        counts = await _replace(connection, landed, shared, shape)
         await mover.note(connection, MERGED_PART, counts)
     return counts
+
+
+async def _replace(
+    connection: Connection, landed: Side, shared: Side, shape: Shape
+) -> dict[str, int]:
+    await connection.execute("SET CONSTRAINTS ALL DEFERRED")
+    for table in reversed(shape.tables):
+        await connection.execute(
+            f"DELETE FROM {shared.place(table.name)} WHERE {TENANT_COLUMN} = $1",  # noqa: S608 - quoted names
+            shared.tenant_id,
+        )
+    retyped = {
+        (row["table_name"], row["column_name"]): row["type_sql"]
+        for row in await connection.fetch(_SQL["retyped"], landed.schema, shared.schema)
+    }
+    counts: dict[str, int] = {}
+    for table in shape.tables:
+        values = ", ".join(
+            _spell_value(column.name, retyped.get((table.name, column.name)))
+            for column in table.written
+        )
+        status = await connection.execute(
+            f"INSERT INTO {shared.place(table.name)} ({TENANT_COLUMN}, {table.names})"  # noqa: S608 - as above
+            f" OVERRIDING SYSTEM VALUE SELECT {TENANT_COLUMN}, {values}"
+            f" FROM {landed.place(table.name)} WHERE {TENANT_COLUMN} = $1",
+            shared.tenant_id,
+        )
+        counts[table.name] = int(status.rpartition(" ")[2])
+    return counts
+
+
+def _spell_value(name: str, type_sql: str | None) -> str:
+    return quote(name) if type_sql is None else f"{quote(name)}::text::{type_sql}"

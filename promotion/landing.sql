@@ -56,3 +56,15 @@ ORDER BY p.rank, p.table_name, p.name
 
 -- name: serves
 SELECT 1 FROM gate.home WHERE tenant_id = $1 AND schema_name = $2 AND state = 'active'
+
+-- Types that a product made are made once a schema: the columns whose values must change theirs.
+-- name: retyped
+SELECT c.relname::text AS table_name, a.attname::text AS column_name,
+    pg_catalog.format_type(b.atttypid, b.atttypmod) AS type_sql
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_class AS d ON d.relname = c.relname
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+JOIN pg_catalog.pg_attribute AS b ON b.attrelid = d.oid AND b.attname = a.attname
+WHERE c.relnamespace = quote_ident($1::text)::regnamespace
+    AND d.relnamespace = quote_ident($2::text)::regnamespace
+    AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND b.attnum > 0 AND a.atttypid <> b.atttypid

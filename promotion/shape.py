@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import Column, Computed, ForeignKeyConstraint, Table, UniqueConstraint
 
-from router.alchemy import TENANT_COLUMN, dialect
+from router.alchemy import REFERENCE_SCHEMA, TENANT_COLUMN, dialect
 from router.errors import PlatformError
 from router.names import quote
 from router.sql import load
@@ -96,11 +96,18 @@ async def fingerprint(connection: Connection, schema: str, shape: Shape) -> str:
     """Sum up what PostgreSQL says of the tables: equal in all tiers at equal revisions.
 
     Raises ShapeDiffers when a table or a column is there that the shape doesn't know, or isn't
-    there that it knows.
+    there that it knows. Inside of a transaction, that must be one of the side.
     """
+    if not connection.is_in_transaction():
+        # Names are spelled as the search path sees them, and every side's begins with its schema.
+        async with connection.transaction(readonly=True):
+            path = f"{quote(schema)}, {REFERENCE_SCHEMA}"
+            await connection.execute(f"SET LOCAL search_path = {path}")
+            return await fingerprint(connection, schema, shape)
     lines = await connection.fetch(_SQL["describe"], schema)
     found: dict[str, dict[str, bool]] = {}
     for line in lines:
+        assert line["seen_from"] in {schema, ""}, "the transaction isn't one of the side"
         columns = found.setdefault(line["table_name"], {})
         if line["kind"] == "column" and line["name"] != TENANT_COLUMN:
             columns[line["name"]] = line["is_generated"]
@@ -125,7 +132,7 @@ def _check(schema: str, shape: Shape, found: dict[str, dict[str, bool]]) -> None
 
 def _table(table: Table) -> TableShape:
     return TableShape(
-        name=table.name,
+        name=str(table.name),
         key=tuple(each.name for each in table.primary_key if each.name != TENANT_COLUMN),
         columns=tuple(_column(each) for each in table.columns if each.name != TENANT_COLUMN),
         uniques=_uniques(table),
@@ -144,7 +151,7 @@ def _table(table: Table) -> TableShape:
 
 def _column(column: Column[object]) -> ColumnShape:
     return ColumnShape(
-        name=column.name,
+        name=str(column.name),
         type_sql=column.type.compile(_DIALECT),
         is_generated=isinstance(column.server_default, Computed),
         is_identity=column.identity is not None,

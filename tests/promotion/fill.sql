@@ -30,5 +30,5 @@ UPDATE node SET head_id = node_id WHERE node_id % 5 = 0 AND $1::integer > 0
 
 -- name: pointers
 INSERT INTO pointer (pointer_id, relation)
-SELECT n, CASE n % 2 WHEN 0 THEN 'pg_class' ELSE 'word' END::regclass
+SELECT n, CASE n % 2 WHEN 0 THEN 'pg_class' ELSE 'gate.home' END::regclass
 FROM generate_series(1, least($1::integer, 10)) AS n

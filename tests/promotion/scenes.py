@@ -12,7 +12,7 @@ from migrations.product.write import write_revision
 from promotion import copying, indexes, landing, proof
 from promotion.shape import Shape, shape_of
 from promotion.side import Bounds, Mover, Side
-from router.database import drop_schema
+from router.database import drop_schema, make_schema
 from router.names import random_name
 from router.product import Product
 from router.product.plug import accept
@@ -58,6 +58,17 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     shared: Side | None
     shape: Shape
     mover: Mover
+
+    async def make(self) -> None:
+        """Make the private tables as land() does, for a test that adds something to them."""
+        async with self.target.connection() as connection:
+            await make_schema(
+                connection,
+                self.target.schema,
+                tier=Tier.SCHEMA,
+                grantee=self.target.placement.login,
+                blueprint=self.world.blueprint,
+            )
 
     async def land(self) -> landing.Landing:
         async with self.target.connection() as connection:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from promotion.shape import Reference, ShapeDiffers, fingerprint, shape_of
 from router.names import quote
 from router.words import Tier
-from tests.promotion.scenes import Scene, odd_world, scene, written
+from tests.promotion.scenes import BOUNDS, Scene, odd_world, scene, written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,7 +29,11 @@ async def odd(
 
 async def fingerprint_of(made: Scene) -> str:
     async with made.source.connection() as connection:
-        return await fingerprint(connection, made.source.schema, made.shape)
+        outside = await fingerprint(connection, made.source.schema, made.shape)
+        async with made.source.transaction(connection, bounds=BOUNDS):
+            inside = await fingerprint(connection, made.source.schema, made.shape)
+    assert inside == outside
+    return outside
 
 
 def test_parents_stand_before_children(odd: World) -> None:
