@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy import provision
 from deploy.making import PlatformPlaces
-from promotion.faults import Faults
+from promotion.faults import Faults, FaultSignal
 from promotion.move import MoveHandler
 from promotion.settle import SettleHandler
 from promotion.shape import shape_of
@@ -34,7 +34,9 @@ def make_runner(platform: Platform) -> Runner:
             SETTLE: SettleHandler(terms),
         },
         name=f"{socket.gethostname()}:{os.getpid()}",
-        limits=RunnerLimits(poll_s=platform.settings.worker_poll_s),
+        limits=RunnerLimits(
+            poll_s=platform.settings.worker_poll_s, lease_s=platform.settings.operation_lease_s
+        ),
     )
 
 
@@ -52,5 +54,5 @@ def _terms(platform: Platform) -> Terms:
             holders=HolderPolicy(settings.move_holders),
             settle_after=timedelta(seconds=settings.move_settle_after_s),
         ),
-        faults=Faults(settings.fault_point),
+        faults=Faults(settings.fault_point, FaultSignal(settings.fault_signal)),
     )

@@ -168,6 +168,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_poll_s: Annotated[
         _Seconds, _said("how often the worker looks for operations when nothing woke it", "seconds")
     ] = 1.0
+    operation_lease_s: Annotated[
+        _Seconds,
+        _said(
+            "how long a worker may give no sign of life before another one takes its operations",
+            "seconds",
+        ),
+    ] = 15.0
     reconcile_s: Annotated[
         _Seconds,
         _said(
@@ -204,6 +211,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    fault_signal: Annotated[
+        str,
+        Meta(pattern="^(kill|stop)$"),
+        _said(
+            "what the worker does to itself there: it dies, or stands still until SIGCONT",
+            "kill or stop",
+        ),
+    ] = "kill"
     promote_rows_max: (
         Annotated[
             _Many,

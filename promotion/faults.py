@@ -1,13 +1,15 @@
 """Fault points: the moments at which a mover may die, each with a name, so that tests can kill it.
 
-A process whose setting names a point ends there at once, as by SIGKILL. Nothing else happens at a
-fault point, and a process without the setting only compares two strings.
+A process whose setting names a point ends there at once, by SIGKILL, or stands still there, by
+SIGSTOP. Nothing else happens at a fault point, and a process without the setting only compares two
+strings.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from enum import StrEnum
 
 from router.errors import SettingsWrong
 
@@ -52,19 +54,34 @@ TURN_BACK_POINTS = ("turn_back.before", "turn_back.asleep", "turn_back.after")
 POINTS = (*MOVE_POINTS, *UNDO_POINTS, *SETTLE_POINTS, *TURN_BACK_POINTS)
 
 
-class Faults:
-    """Where this process is to die, if anywhere."""
+class FaultSignal(StrEnum):
+    """What a process does to itself at its fault point."""
 
-    def __init__(self, point: str | None = None) -> None:
+    KILL = "kill"
+    STOP = "stop"
+
+    @property
+    def number(self) -> signal.Signals:
+        """The signal as the system knows it."""
+        return signal.SIGKILL if self is FaultSignal.KILL else signal.SIGSTOP
+
+
+class Faults:
+    """Where this process is to die or to stand still, if anywhere."""
+
+    def __init__(
+        self, point: str | None = None, fault_signal: FaultSignal = FaultSignal.KILL
+    ) -> None:
         if point is not None and point not in POINTS:
             raise SettingsWrong(
                 f"STEPWELL_FAULT_POINT: nothing is called {point}; "
                 "`stepwell move faultpoints` lists the names"
             )
         self._point = point
+        self._signal = fault_signal
 
     def reach(self, point: str) -> None:
-        """Die here, if this is the point."""
+        """Die or stand still here, if this is the point."""
         assert point in POINTS, f"{point} is no fault point"
         if point == self._point:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._signal.number)
