@@ -26,9 +26,10 @@ from promotion.wanted import (
 )
 from router.catalog import audit, clusters, moves, operations, tenants
 from router.catalog.move_words import Move, Stage
-from router.catalog.moves import Begun, By, Goal, WantedMove
+from router.catalog.moves import Begun, By, Goal, MoveFilter, WantedMove
 from router.catalog.moving import ACTOR
-from router.errors import DatabaseUnreachable, Unavailable, Unprocessable
+from router.catalog.operations import OperationState
+from router.errors import Conflict, DatabaseUnreachable, Unavailable, Unprocessable
 from router.sql import load
 from router.words import Tenant, TenantId, Tier
 
@@ -51,11 +52,12 @@ _log = structlog.get_logger("stepwell.promoting")
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided for a tenant; ``cluster`` is where a new move leads."""
+    """What was decided for a tenant, and what came of it; ``cluster`` is where a new move leads."""
 
     tenant: Tenant
     decision: Decision
     cluster: str | None = None
+    move: Move | None = None
     operation: Operation | None = None
 
 
@@ -110,26 +112,35 @@ class Promoting:
             begun = await self.record(connection, goal, by, cluster=cluster)
         if not begun.is_settling:
             return begun
-        return await self.after_settling(begun.tenant)
+        return await self.after_settling(begun)
 
-    async def after_settling(self, tenant: Tenant) -> Begun:
+    async def after_settling(self, begun: Begun) -> Begun:
         """Wait until the earlier move is settled and the wanted one recorded, here or elsewhere."""
+        assert begun.operation is not None, "settling is an operation"
         end_s = time.monotonic() + self._settle_wait_s_max
         while time.monotonic() < end_s:
-            outcome = await self.reconcile(tenant.id)
-            if outcome.operation is not None and not isinstance(outcome.decision, SettleFirst):
-                return Begun(tenant=tenant, operation=outcome.operation)
             async with self._catalog.connection() as connection:
-                going = await moves.find_open(connection, tenant.id)
-                if going is not None and going.stage is Stage.MOVING:
-                    operation = await operations.get(connection, going.id)
-                    return Begun(tenant=tenant, operation=operation)
+                earlier = await moves.get(connection, begun.operation.id)
+            _check_settling(earlier)
+            if earlier.stage is Stage.ENDED:
+                return await self._follow_up(begun.tenant, earlier)
             await asyncio.sleep(_LOOK_S)
         raise Unavailable(
-            f"the earlier move of tenant {tenant.slug} is still being settled; the wanted one "
-            "begins by itself after that: ask again to hear of it",
+            f"the earlier move of tenant {begun.tenant.slug} is still being settled; the wanted "
+            "one begins by itself after that: ask again to hear of it",
             retry_after_s=5,
         )
+
+    async def _follow_up(self, tenant: Tenant, earlier: Move) -> Begun:
+        """Record what is wanted after a move that is settled, or find what a worker recorded."""
+        await self.reconcile(tenant.id)
+        async with self._catalog.connection() as connection:
+            page = await moves.list_page(connection, MoveFilter(tenant_id=tenant.id), items_max=1)
+            latest = page.items[0]
+            if latest.id == earlier.id:
+                raise Conflict(f"tenant {tenant.slug} is wanted where it is by now")
+            operation = await operations.get(connection, latest.id)
+        return Begun(tenant=tenant, operation=operation)
 
     async def reconcile(self, tenant_id: TenantId) -> Outcome:
         """Bring one tenant nearer to where its plan and pins want it."""
@@ -232,7 +243,9 @@ class Promoting:
             place = self._platform.stores[wanted.tier].draw(found, tenant.isolation)
             move, cluster = await moves.record(connection, wanted, place), found.name
         operation = await operations.get(connection, move.id)
-        return Outcome(tenant=tenant, decision=decision, cluster=cluster, operation=operation)
+        return Outcome(
+            tenant=tenant, decision=decision, cluster=cluster, move=move, operation=operation
+        )
 
     async def _probe(self, cluster: str) -> None:
         known = self._platform.fleet.cluster(cluster)
@@ -304,6 +317,13 @@ async def _pin(connection: Connection, tenant: Tenant, goal: Goal, by: By) -> No
         request_id=by.request_id,
     )
     await audit.write(connection, deed)
+
+
+def _check_settling(earlier: Move) -> None:
+    if earlier.settle is not None and earlier.settle.state is OperationState.FAILED:
+        raise Conflict(
+            f"the earlier move {earlier.told()} can't be settled: {earlier.settle.error}"
+        )
 
 
 def _is_home(subject: Subject) -> bool:

@@ -14,8 +14,10 @@ from deploy.cli.doctor import doctor
 from deploy.cli.gate import gate
 from deploy.cli.key import key
 from deploy.cli.migrate import migrate, revision
+from deploy.cli.move import move
 from deploy.cli.plan import plan
 from deploy.cli.processes import serve, settings, worker
+from deploy.cli.promote import promote
 from deploy.cli.reference import reference
 from deploy.cli.shell import Shell
 from deploy.cli.stack import down, status, up
@@ -32,6 +34,8 @@ COMMANDS = (
     tenant,
     key,
     plan,
+    promote,
+    move,
     cluster,
     migrate,
     revision,

@@ -25,10 +25,10 @@ def plan() -> None:
 @json_option
 @asynchronous
 async def set_plan(*, reference: str, name: str, state: Path, as_json: bool) -> None:
-    """Change what a tenant pays for: its limits at once.
+    """Change what a tenant pays for: its limits at once, and the tier of its rows by itself.
 
-    Moving its rows into the plan's tier comes with a later release; until then they are served
-    where they are.
+    A worker notices within a second and moves the rows while the tenant works, unless a pin holds
+    them; until then they are served where they are.
     """
     async with catalog_at(state) as catalog, catalog.transaction() as connection:
         before = (await tenants.get(connection, reference)).tenant
@@ -49,8 +49,8 @@ async def set_plan(*, reference: str, name: str, state: Path, as_json: bool) -> 
         show_json(TenantDocument.of(record))
         return
     say(f"{before.slug} pays for {wanted.name} now, at version {wanted.version}")
-    if before.tier not in {None, wanted.tier}:
-        say(
-            f"its rows stay in the tier {before.tier}: moving them to {wanted.tier.value} comes "
-            "with a later release"
-        )
+    kept = record.tenant.pinned_tier
+    if before.tier not in {None, wanted.tier} and kept is None:
+        say(f"the worker moves its rows from tier {before.tier} to {wanted.tier.value}")
+    elif kept not in {None, wanted.tier}:
+        say(f"its rows stay in tier {kept}, where they are pinned: {record.pin_reason}")

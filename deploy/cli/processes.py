@@ -24,7 +24,7 @@ def serve() -> None:
 
 @click.command()
 def worker() -> None:
-    """Run one worker, set by the environment: operations, reference tables, the watchdog."""
+    """Run one worker, set by the environment: moves and other operations, the chores."""
     work(load(os.environ))
 
 

@@ -71,7 +71,7 @@ async def promote(errand: NamedDependency[Errand], data: JSONBody[NewMove]) -> M
     begun = await promoting.record(await errand.connection(), goal, by, cluster=cluster)
     if begun.is_settling:
         await errand.commit()
-        begun = await promoting.after_settling(begun.tenant)
+        begun = await promoting.after_settling(begun)
     return MoveBegun(operation=OperationShown.of(begun.operation) if begun.operation else None)
 
 

@@ -50,7 +50,7 @@ class Promoting(Protocol):
         """Pin the tenant and record what brings it there, in one transaction."""
         ...
 
-    async def after_settling(self, tenant: Tenant) -> Begun:
+    async def after_settling(self, begun: Begun) -> Begun:
         """Wait until an earlier move is settled and the wanted one recorded."""
         ...
 

@@ -76,27 +76,6 @@ def test_maintenance_closes_a_tenant_and_opens_it(stack: Stack) -> None:
         stack.until(lambda _: client.get("/artists").status_code == 200)
 
 
-def test_a_plan_is_changed_and_the_rows_stay_for_now(stack: Stack) -> None:
-    stack.ask(
-        "tenant",
-        "create",
-        "--name",
-        "P",
-        "--slug",
-        "planned",
-        "--plan",
-        "starter",
-        "--owner",
-        "owner@planned.example",
-        "--wait",
-    )
-    done = stack.ask("plan", "set", "planned", "pro")
-    assert done.status == 0
-    assert "later release" in done.err
-    shown = stack.ask("tenant", "show", "planned", "--json").document()
-    assert (shown["plan"], shown["tier"]) == ("pro", "rows")
-
-
 def test_the_doctor_finds_nothing_in_what_the_command_line_made(stack: Stack) -> None:
     done = stack.ask("doctor", "--json")
     assert (done.status, done.out.strip()) == (0, "[]")
