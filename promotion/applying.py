@@ -81,6 +81,8 @@ def spell(
 
 async def apply(connection: Connection, text: str) -> None:
     """Run what was spelled; raises RowsDiffer with the table where the rows didn't come out."""
+    if not text:
+        return  # asyncpg can't send nothing
     try:
         await connection.execute(text)
     except asyncpg.InvalidTextRepresentationError as error:
@@ -103,14 +105,11 @@ def first_deletes(writing: Writing, found: Mapping[str, TableRows]) -> Iterator[
             continue
         if rows.gone:
             yield _delete(
-                writing, table, typed_keys(table, document(rows.gone)), _unreferred(writing, table)
+                writing, table, _found(writing, table, rows.gone), _unreferred(writing, table)
             )
         if rows.altered:
             yield _delete(
-                writing,
-                table,
-                given_altered(table, document(rows.altered)),
-                f"AND ({differing(writing, table)}) {_unreferred(writing, table)}",
+                writing, table, _altered(writing, table, rows.altered), _unreferred(writing, table)
             )
 
 
@@ -139,7 +138,7 @@ def last_deletes(writing: Writing, gone: Mapping[str, Sequence[str]]) -> Iterato
 def delete_together(writing: Writing, keys: Mapping[str, Sequence[str]]) -> str:
     """Spell one statement that deletes rows of many tables."""
     deletes = [
-        _delete(writing, table, typed_keys(table, document(keys[table.name])))
+        _delete(writing, table, _found(writing, table, keys[table.name]))
         for table in writing.tables
         if keys.get(table.name)
     ]
@@ -164,10 +163,7 @@ def check(writing: Writing, table: TableShape, keys: Sequence[str], found: Table
         digest=found.digest,
         names=", ".join(f"t.{quote(each.name)}" for each in table.written),
         message=literal(f"{_DIFFERS}{table.name}: {found.count} rows at the source, "),
-        place=writing.at.side.place(table.name),
-        given=typed_keys(table, document(keys)),
-        match=matching(table),
-        tenant=writing.tenant,
+        found=_found(writing, table, keys),
     )
 
 
@@ -186,14 +182,9 @@ async def altered_keys(
 ) -> list[str]:
     """Name the rows of one table whose unique values are about to change."""
     statement = _SQL["altered_keys"].format(
-        key=_key_of("t", table),
-        place=writing.at.side.place(table.name),
-        given=given_altered(table, "$2::text::jsonb"),
-        match=matching(table),
-        differs=differing(writing, table),
+        key=_key_of("t", table), found=_altered(writing, table, altered)
     )
-    records = await connection.fetch(statement, writing.at.side.tenant_id, f"[{','.join(altered)}]")
-    return [record["key"] for record in records]
+    return [record["key"] for record in await connection.fetch(statement)]
 
 
 async def closure(
@@ -231,25 +222,11 @@ async def _referring(
     table, child, reference = link
     statement = _SQL["referring_keys"].format(
         key=_key_of("c", child),
-        given=typed_keys(table, "$2::text::jsonb"),
-        place=writing.at.side.place(table.name),
-        match=matching(table),
+        found=_found(writing, table, sorted(keys)),
         child=writing.at.side.place(child.name),
         refers=_refers(reference),
     )
-    document_ = f"[{','.join(keys)}]"
-    records = await connection.fetch(statement, writing.at.side.tenant_id, document_)
-    return {record["key"] for record in records}
-
-
-def given_altered(table: TableShape, altered_sql: str) -> str:
-    """Spell the query that makes typed keys, and unique values as text, of a JSON document."""
-    columns = list(enumerate(table.key_columns))
-    return _SQL["given_altered"].format(
-        altered=altered_sql,
-        fields=", ".join(f"'k{at}', e.key -> {at}" for at, _ in columns),
-        definition=", ".join(f"k{at} {column.type_sql}" for at, column in columns),
-    )
+    return {record["key"] for record in await connection.fetch(statement)}
 
 
 def differing(writing: Writing, table: TableShape) -> str:
@@ -270,18 +247,45 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _delete(writing: Writing, table: TableShape, given: str, unless: str = "") -> str:
-    return _SQL["delete"].format(
+def _found(writing: Writing, table: TableShape, keys: Sequence[str]) -> str:
+    """Spell the target's rows t of these keys."""
+    return _SQL["found"].format(
+        given=typed_keys(table, document(keys)),
         place=writing.at.side.place(table.name),
-        given=given,
         tenant=writing.tenant,
         match=matching(table),
-        unless=unless,
+        unless="",
+    )
+
+
+def _altered(writing: Writing, table: TableShape, altered: Sequence[str]) -> str:
+    """Spell the target's rows t whose unique values are about to change."""
+    columns = list(enumerate(table.key_columns))
+    given = _SQL["given_altered"].format(
+        altered=document(altered),
+        fields=", ".join(f"'k{at}', e.key -> {at}" for at, _ in columns),
+        definition=", ".join(f"k{at} {column.type_sql}" for at, column in columns),
+    )
+    return _SQL["found"].format(
+        given=given,
+        place=writing.at.side.place(table.name),
+        tenant=writing.tenant,
+        match=matching(table),
+        unless=f" AND ({differing(writing, table)})",
+    )
+
+
+def _delete(writing: Writing, table: TableShape, found: str, unless: str = "") -> str:
+    return _SQL["delete"].format(
+        place=writing.at.side.place(table.name),
+        tenant=writing.tenant,
+        found=found,
+        unless=f" WHERE {unless}" if unless else "",
     )
 
 
 def _unreferred(writing: Writing, table: TableShape) -> str:
-    return " ".join(
+    return " AND ".join(
         _SQL["unless_referred"].format(
             child=writing.at.side.place(child.name),
             refers=_refers(reference),

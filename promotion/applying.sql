@@ -1,5 +1,7 @@
 -- How a target becomes what the source was. {braces} are filled with quoted names and literals.
--- preface: the planner knows nothing of the keys that it gets, and could guess to read whole tables.
+-- The planner knows nothing of the keys that it gets, and could guess to read whole tables, or to ask
+-- for all rows of a tenant whether something refers to them. So OFFSET 0 keeps it to one look into
+-- the primary key for each key, and what is found is deleted by its place in the table.
 -- unless_referred: a row to which nothing refers with an action can go without touching another one.
 -- delete_together: each delete of one statement is done before the first foreign key acts, so rows
 -- that refer to each other go in any order, also where RESTRICT stands between them.
@@ -7,13 +9,21 @@
 
 -- name: preface
 SET CONSTRAINTS ALL DEFERRED;
-SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off
+SET LOCAL enable_seqscan = off
+
+-- name: found
+SELECT t.* FROM ({given}) AS g
+CROSS JOIN LATERAL (
+    SELECT t.ctid AS stepwell_row_place, t.* FROM {place} AS t
+    WHERE t.tenant_id = {tenant} AND {match}{unless} OFFSET 0
+) AS t
 
 -- name: delete
-DELETE FROM {place} AS t USING ({given}) AS g WHERE t.tenant_id = {tenant} AND {match} {unless}
+DELETE FROM {place} AS d WHERE d.tenant_id = {tenant} AND d.ctid = ANY (ARRAY(
+    SELECT t.stepwell_row_place FROM ({found}) AS t{unless}))
 
 -- name: unless_referred
- AND NOT EXISTS (SELECT FROM {child} AS c WHERE c.tenant_id = t.tenant_id AND {refers}{other})
+NOT EXISTS (SELECT FROM {child} AS c WHERE c.tenant_id = t.tenant_id AND {refers}{other})
 
 -- name: given_altered
 SELECT g.*, e.altered FROM (
@@ -32,21 +42,17 @@ WITH {deletes} SELECT
 -- name: check
 SELECT CASE WHEN count(*) = {count} AND coalesce(sum(hashtextextended(ROW({names})::text, 0)), 0)
     = {digest} THEN 0 ELSE ({message} || count(*))::integer END
-FROM {place} AS t JOIN ({given}) AS g ON {match} WHERE t.tenant_id = {tenant}
+FROM ({found}) AS t
 
 -- name: finish
 SET CONSTRAINTS ALL IMMEDIATE;
-RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_seqscan
+RESET enable_seqscan
 
 -- name: altered_keys
 -- The rows whose unique values are about to change.
-SELECT jsonb_build_array({key})::text AS key
-FROM {place} AS t JOIN ({given}) AS g ON {match} WHERE t.tenant_id = $1 AND ({differs})
+SELECT jsonb_build_array({key})::text AS key FROM ({found}) AS t
 
 -- name: referring_keys
 -- The rows that an end of the given ones would touch.
 SELECT DISTINCT jsonb_build_array({key})::text AS key
-FROM ({given}) AS g
-JOIN {place} AS t ON {match}
-JOIN {child} AS c ON c.tenant_id = t.tenant_id AND {refers}
-WHERE t.tenant_id = $1
+FROM ({found}) AS t JOIN {child} AS c ON c.tenant_id = t.tenant_id AND {refers}
