@@ -30,6 +30,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DOMAIN, INET, INT4RANGE, JSONB
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
@@ -39,7 +40,9 @@ class Mood(enum.Enum):
     ODD = 'it\'s "odd"'
 
 
-TONE: DOMAIN[str] = DOMAIN("tone", Text(), check=text("VALUE <> ''"))
+def _tone() -> TypeEngine[str]:
+    return DOMAIN("tone", Text(), check=text("VALUE <> ''"))
+
 
 label = Table(
     "label",
@@ -144,7 +147,7 @@ thing = Table(
     Column("document", JSONB),
     Column("host", INET),
     Column("hours", INT4RANGE),
-    Column("tone", TONE),
+    Column("tone", _tone()),
     Column("padded", String(5)),
     Column("size", Integer, Computed("length(blob)", persisted=True)),
 )
