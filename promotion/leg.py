@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from router.connect import Connection
 
+#: What the progress calls the schemas and logins of both ends: the doctor finds two places well.
+PLACES_PART = "places"
+#: And the schema whose tables are bare for now.
+BARE_PART = "bare"
 #: What the target's progress calls the snapshot from which its own changes count, for the way back.
 REVERSE_PART = "reverse"
 

@@ -17,7 +17,7 @@ from promotion import capture, homes, indexes, landing
 from promotion.copying import Chunk, copy
 from promotion.cutting import cut, end_transactions, pause_ms, shut_target
 from promotion.following import ProofDiffers, catch_up, follow, verify
-from promotion.leg import Leg, is_left, reaching
+from promotion.leg import BARE_PART, PLACES_PART, Leg, is_left, reaching
 from promotion.pace import Pace
 from promotion.shape import ShapeDiffers, fingerprint
 from promotion.side import Bounds, Mover, Side
@@ -213,6 +213,7 @@ class Job:
     async def _prepare(self, ends: Ends) -> None:
         leg = self.leg
         await shut_target(leg, ends)
+        await self._announce(ends)
         await capture.check(ends.source, leg.source.schema, leg.shape)
         landed = await landing.land(
             ends.target, leg.into, leg.shape, leg.mover, blueprint=self._terms.blueprint
@@ -224,6 +225,24 @@ class Job:
             )
         await self._note(Noted(rows_total=await self._count(ends)), at_once=True)
         self._reach("prepare.after")
+
+    async def _announce(self, ends: Ends) -> None:
+        """Say in both databases that the tenant has two places for a while, and a bare one."""
+        leg = self.leg
+        places = [
+            {"schema": side.schema, "login": side.placement.login}
+            for side in (leg.source, leg.target)
+        ]
+        for side, connection in ((leg.source, ends.source), (leg.target, ends.target)):
+            async with side.transaction(connection, bounds=_COUNT_BOUNDS):
+                await leg.mover.hold(connection)
+                await leg.mover.note(connection, PLACES_PART, places)
+        await self._note_bare(ends, leg.into.schema)
+
+    async def _note_bare(self, ends: Ends, schema: str | None) -> None:
+        async with self.leg.target.transaction(ends.target, bounds=_COUNT_BOUNDS):
+            await self.leg.mover.hold(ends.target)
+            await self.leg.mover.note(ends.target, BARE_PART, schema)
 
     async def _capture(self, ends: Ends) -> None:
         self._reach("capture.before")
@@ -273,6 +292,7 @@ class Job:
                 await indexes.build_rest(
                     ends.target, leg.into, leg.mover, effort=effort, after_each=after_each
                 )
+                await self._note_bare(ends, None)
         self._reach("index.after")
 
     async def _follow(self, ends: Ends) -> None:
@@ -292,6 +312,7 @@ class Job:
             ends.target, self.leg.into, self.leg.target, self.leg.shape, self.leg.mover
         )
         await drop_schema(ends.target, self.leg.into.schema)
+        await self._note_bare(ends, None)
         self._reach("merge.after")
         self.leg = msgspec.structs.replace(self.leg, into=self.leg.target)
 

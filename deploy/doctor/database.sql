@@ -16,13 +16,18 @@ FROM gate.home WHERE place ->> 'tier' = 'database'
 -- name: given
 WITH RECURSIVE asked AS (
     SELECT $1::jsonb AS facts
+), moving AS (
+    -- Both ends of each move that isn't settled: until then a tenant has two places.
+    SELECT p.value ->> 'schema' AS schema_name, p.value ->> 'login' AS login
+    FROM gate.move AS m CROSS JOIN LATERAL jsonb_array_elements(m.data -> 'places') AS p
 ), member AS (
     SELECT r.oid FROM pg_roles AS r WHERE r.rolname = 'stepwell_login'
     UNION
     SELECT m.member FROM pg_auth_members AS m JOIN member ON member.oid = m.roleid
 ), router_login AS (
     SELECT r.oid, r.rolname FROM pg_roles AS r
-    WHERE (r.rolname IN (SELECT login FROM gate.home UNION SELECT 'stepwell_app')
+    WHERE (r.rolname IN (SELECT login FROM gate.home UNION SELECT login FROM moving
+            UNION SELECT 'stepwell_app')
             OR (r.rolcanlogin AND r.oid IN (SELECT oid FROM member)))
         AND r.rolname <> current_user
 ), router_role AS (
@@ -34,10 +39,14 @@ WITH RECURSIVE asked AS (
 ), tenant_schema AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl,
         CASE WHEN n.nspname = 'shared' THEN ARRAY['stepwell_rows']
-            ELSE ARRAY(SELECT h.login::text FROM gate.home AS h WHERE h.schema_name = n.nspname)
+            ELSE ARRAY(SELECT h.login::text FROM gate.home AS h WHERE h.schema_name = n.nspname
+                UNION SELECT v.login FROM moving AS v WHERE v.schema_name = n.nspname)
         END AS grantees
     FROM pg_namespace AS n
     WHERE n.nspname IN (SELECT schema_name FROM gate.revision UNION SELECT schema_name FROM gate.home)
+        -- A copy goes into bare tables, which nobody can reach before they are whole again.
+        AND n.nspname NOT IN (SELECT m.data ->> 'bare' FROM gate.move AS m
+            WHERE m.data ->> 'bare' IS NOT NULL)
 ), tenant_relation AS (
     SELECT c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reloptions, c.relrowsecurity,
         c.relforcerowsecurity, n.oid AS schema_oid, n.nspname, n.grantees,
@@ -97,7 +106,7 @@ FROM database AS d WHERE d.grantee = 0 AND d.privilege_type = 'CONNECT'
 SELECT d.datname AS object, 'CONNECT to ' || l.rolname AS detail
 FROM database AS d JOIN router_role AS l ON l.oid = d.grantee AND l.oid <> 0
 WHERE d.privilege_type = 'CONNECT'
-    AND l.rolname NOT IN (SELECT login FROM gate.home)
+    AND l.rolname NOT IN (SELECT login FROM gate.home UNION SELECT login FROM moving)
     AND NOT (l.rolname = 'stepwell_app' AND (SELECT (facts ->> 'is_shared')::boolean FROM asked))
 
 -- name: database_temp

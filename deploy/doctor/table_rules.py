@@ -54,6 +54,25 @@ TABLE_RULES = (
         sql=_SQL["policy_alone"],
     ),
     Rule(
+        name="changes-captured",
+        title="Every table can write down which of its rows change",
+        danger="A tenant of it can't be moved: its move is refused.",
+        remedy="DROP TRIGGER stepwell_capture and stepwell_keep if they are there, then SELECT "
+        "gate.adopt(schema, tier, grantee) as stepwell_owner.",
+        grave=False,
+        scope="schema",
+        sql=_SQL["changes_captured"],
+    ),
+    Rule(
+        name="references-deferrable",
+        title="Foreign keys can wait for the end of a transaction",
+        danger="A move stops where rows refer to each other in a circle.",
+        remedy="SELECT gate.adopt(schema, tier, grantee) as stepwell_owner.",
+        grave=False,
+        scope="schema",
+        sql=_SQL["references_deferrable"],
+    ),
+    Rule(
         name="tenant-column",
         title="tenant_id is uuid NOT NULL in every table of the product",
         danger="A row that belongs to nobody can't be seen, moved or erased.",

@@ -43,6 +43,19 @@ FROM tenant_table AS t
 JOIN pg_index AS i ON i.indrelid = t.oid AND NOT i.indisprimary
 WHERE (i.indisunique OR i.indisexclusion) AND i.indkey[0] IS DISTINCT FROM t.tenant_attnum
 
+-- name: changes_captured
+SELECT t.object, 'its changes would not be written down while a tenant of it moves' AS detail
+FROM tenant_table AS t
+WHERE t.has_tenant AND NOT EXISTS (SELECT FROM pg_trigger AS g
+    WHERE g.tgrelid = t.oid AND g.tgname = 'stepwell_capture' AND g.tgenabled <> 'D'
+        AND g.tgfoid = 'gate.log_change'::regproc)
+
+-- name: references_deferrable
+SELECT format('%s %I', t.object, f.conname) AS object, pg_get_constraintdef(f.oid) AS detail
+FROM tenant_table AS t
+JOIN pg_constraint AS f ON f.conrelid = t.oid AND f.contype = 'f'
+WHERE t.has_tenant AND NOT f.condeferrable
+
 -- name: index_order
 SELECT i.indexrelid::regclass::text AS object, pg_get_indexdef(i.indexrelid) AS detail
 FROM tenant_table AS t

@@ -104,7 +104,7 @@ ALTER TABLE shared.shelf DROP CONSTRAINT shelf_book_id_exists,
 -- undo
 ALTER TABLE shared.shelf DROP CONSTRAINT shelf_book_id_exists,
     ADD CONSTRAINT shelf_book_id_exists FOREIGN KEY (tenant_id, book_id)
-        REFERENCES shared.book (tenant_id, book_id);
+        REFERENCES shared.book (tenant_id, book_id) DEFERRABLE;
 ALTER TABLE shared.book DROP CONSTRAINT planted;
 
 -- name: key_is_readable

@@ -57,6 +57,21 @@ CREATE POLICY everybody ON shared.author FOR SELECT USING (true);
 -- undo
 DROP POLICY everybody ON shared.author;
 
+-- name: changes_captured
+ALTER TABLE shared.author DISABLE TRIGGER stepwell_capture;
+-- undo
+ALTER TABLE shared.author ENABLE TRIGGER stepwell_capture;
+
+-- name: changes_captured_not_at_all
+DROP TRIGGER stepwell_capture ON shared.author; DROP TRIGGER stepwell_keep ON shared.author;
+-- undo
+SELECT gate.adopt('shared', 'rows', 'stepwell_rows');
+
+-- name: references_deferrable
+ALTER TABLE shared.book ALTER CONSTRAINT book_author_id_exists NOT DEFERRABLE;
+-- undo
+SELECT gate.adopt('shared', 'rows', 'stepwell_rows');
+
 -- name: tenant_column
 ALTER TABLE shared.shelf DROP CONSTRAINT shelf_key, ALTER COLUMN tenant_id DROP NOT NULL;
 -- undo
@@ -94,7 +109,7 @@ DROP INDEX shared.planted;
 CREATE SCHEMA planted;
 CREATE TABLE planted.target (id integer PRIMARY KEY);
 ALTER TABLE shared.book ADD CONSTRAINT planted
-    FOREIGN KEY (author_id) REFERENCES planted.target (id) NOT VALID;
+    FOREIGN KEY (author_id) REFERENCES planted.target (id) DEFERRABLE NOT VALID;
 -- undo
 DROP SCHEMA planted CASCADE;
 
@@ -103,7 +118,7 @@ ALTER TABLE $schema.author ADD COLUMN planted uuid,
     ADD CONSTRAINT planted UNIQUE (tenant_id, author_id, planted);
 ALTER TABLE $schema.book ADD COLUMN planted uuid,
     ADD CONSTRAINT planted FOREIGN KEY (planted, author_id, tenant_id)
-        REFERENCES $schema.author (tenant_id, author_id, planted);
+        REFERENCES $schema.author (tenant_id, author_id, planted) DEFERRABLE;
 -- undo
 ALTER TABLE $schema.book DROP COLUMN planted;
 ALTER TABLE $schema.author DROP COLUMN planted;
