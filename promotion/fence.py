@@ -5,6 +5,9 @@ is brought over while T holds it, the target is opened under an epoch that nobod
 T's own COMMIT, which shuts the source and tells where the tenant went, is the decision. Whoever
 dies before it leaves a source that goes on as if nothing had been; whoever dies after it leaves a
 source that sends everybody on. No third state exists, and no second server has to agree.
+
+Before T waits for that lock it locks the tables as any reader does, and looks whether they are
+still those of the target: nobody can alter them from then until the decision.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
-from promotion import homes
+from promotion import capture, homes
 from promotion.applying import RowsDiffer
 from promotion.changes import apply, gather, spell_delta
 from promotion.leg import REVERSE_PART
+from promotion.reading import TooManyChanges
+from promotion.shape import assert_equal_tables, fingerprint, spell_table_lock
 from promotion.side import Bounds, roll_back
 from router.database import lock_key
 
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promotion.leg import Ends, Leg
+    from promotion.shape import Shape
+    from promotion.side import Side
+    from router.connect import Connection
 
 #: How long one attempt may hold the tenant's writers, by the wait for the lock and by each
 #: statement behind it. A mover that is stopped here loses its transaction as soon.
@@ -39,7 +47,7 @@ _TARGET_BOUNDS = Bounds(statement_ms=4 * HOLD_MS_MAX, lock_ms=HOLD_MS_MAX, idle_
 _LOCK = "SELECT pg_advisory_xact_lock({})"
 _SNAPSHOT = "SELECT pg_current_snapshot()::text"
 #: What an attempt may meet that says nothing about the next one; rows that are entangled are
-#: brought by a round, which knows how.
+#: brought by a round, which knows how, and so is more than fits between two blinks.
 _PASSING = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
@@ -47,6 +55,7 @@ _PASSING = (
     asyncpg.SerializationError,
     asyncpg.IntegrityConstraintViolationError,
     RowsDiffer,
+    TooManyChanges,
 )
 
 
@@ -74,11 +83,13 @@ async def attempt(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]
     try:
         await ends.target.execute(leg.target.opening(bounds=_TARGET_BOUNDS))
         await leg.mover.hold(ends.target)
+        there = await _keep_tables(leg.target, ends.target, leg.shape)
+        await ends.source.execute(leg.source.opening(bounds=_SOURCE_BOUNDS))
+        here = await _keep_tables(leg.source, ends.source, leg.shape)
+        assert_equal_tables(here, there, leg.source.schema, leg.target.schema)
+        await capture.check(ends.source, leg.source.schema, leg.shape)
         began = time.perf_counter()
-        await ends.source.execute(
-            f"{leg.source.opening(bounds=_SOURCE_BOUNDS)};"
-            f"{_LOCK.format(lock_key(leg.source.tenant_id))}"
-        )
+        await ends.source.execute(_LOCK.format(lock_key(leg.source.tenant_id)))
         reach("fence.locked")
         keys = await _bring_the_rest(leg, ends, since, reach)
         pause_ms = await _decide(leg, ends, began)
@@ -90,6 +101,16 @@ async def attempt(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]
         await _let_go(ends)
         raise
     return Cut(pause_ms=pause_ms, keys=keys)
+
+
+async def _keep_tables(side: Side, connection: Connection, shape: Shape) -> str:
+    """Keep one end's tables from being altered, and return what they are.
+
+    This comes before writers are held, and costs the pause nothing. At the target it ends with that
+    transaction: whoever alters the tables after it does so to the tenant's new ones.
+    """
+    await connection.execute(spell_table_lock(side.schema, shape))
+    return await fingerprint(connection, side.schema, shape)
 
 
 async def _bring_the_rest(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]) -> int:

@@ -116,6 +116,21 @@ async def fingerprint(connection: Connection, schema: str, shape: Shape) -> str:
     return hashlib.sha256(msgspec.json.encode(sorted(said))).hexdigest()
 
 
+def assert_equal_tables(one: str, other: str, *schemas: str) -> None:
+    """Raise ShapeDiffers when the fingerprints of both ends aren't the same any more."""
+    if one != other:
+        raise ShapeDiffers(
+            f"the tables of schemas {' and '.join(schemas)} aren't the same any more: somebody "
+            "altered them during the move; bring both to the head revision and try again"
+        )
+
+
+def spell_table_lock(schema: str, shape: Shape) -> str:
+    """Spell what keeps the tables from being altered, and no reader or writer from anything."""
+    places = ", ".join(f"{quote(schema)}.{quote(table.name)}" for table in shape.tables)
+    return f"LOCK TABLE {places} IN ACCESS SHARE MODE"
+
+
 def _check(schema: str, shape: Shape, found: dict[str, dict[str, bool]]) -> None:
     known = {
         table.name: {column.name: column.is_generated for column in table.columns}
