@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deploy import provision
 from deploy.making import PlatformPlaces
 from promotion.faults import Faults, FaultSignal
+from promotion.figures import Figures
 from promotion.move import MoveHandler
 from promotion.settle import SettleHandler
 from promotion.shape import shape_of
@@ -19,12 +20,14 @@ from router.catalog.move_words import MOVE, SETTLE, UNDO
 from router.catalog.runner import Runner, RunnerLimits
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from deploy.platform import Platform
 
 
-def make_runner(platform: Platform) -> Runner:
-    """Make the runner of this process."""
-    terms = _terms(platform)
+def make_runner(platform: Platform, registry: CollectorRegistry | None = None) -> Runner:
+    """Make the runner of this process; ``registry`` gets what it counts of moves."""
+    terms = _terms(platform, Figures(registry))
     return Runner(
         platform.catalog,
         {
@@ -40,7 +43,7 @@ def make_runner(platform: Platform) -> Runner:
     )
 
 
-def _terms(platform: Platform) -> Terms:
+def _terms(platform: Platform, figures: Figures) -> Terms:
     settings = platform.settings
     return Terms(
         catalog=platform.catalog,
@@ -54,5 +57,6 @@ def _terms(platform: Platform) -> Terms:
             holders=HolderPolicy(settings.move_holders),
             settle_after=timedelta(seconds=settings.move_settle_after_s),
         ),
+        figures=figures,
         faults=Faults(settings.fault_point, FaultSignal(settings.fault_signal)),
     )

@@ -152,7 +152,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_port: Annotated[
         int,
         Meta(ge=0, le=65_535),
-        _said("the loopback port where the worker answers /healthz; 0 for nowhere", "port"),
+        _said(
+            "the loopback port where the worker answers /healthz and /metrics; 0 for nowhere",
+            "port",
+        ),
     ] = 0
     watchdog_pause_s: Annotated[
         _Seconds,

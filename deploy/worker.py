@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from deploy import logs
+from deploy.answering import answering
 from deploy.checks import check_revision
 from deploy.operations import make_runner
 from deploy.platform import Platform, running
 from deploy.promoting import Promoting
 from deploy.reconcile import Reconciler, SizeRule
 from deploy.reference import ReferenceKeeper
-from deploy.stack.ports import LOOPBACK
 from deploy.tidy import tidy
 from deploy.watchdog import watch
-from router.errors import Misconfigured, PlatformError
+from router.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from deploy.settings import Settings
 
 REPEAT_S = 5.0
-_ALIVE = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18\r\n"
-    b'Connection: close\r\n\r\n{"status":"alive"}'
-)
 _log = structlog.get_logger("stepwell.worker")
 
 
@@ -48,13 +44,14 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     platform = Platform(settings)
     await check_revision(platform)
-    async with running(platform), _answering(settings.worker_port):
+    registry = CollectorRegistry()
+    async with running(platform), answering(settings.worker_port, registry):
         _log.info("working", product=settings.product)
-        await _work_until(stop, platform)
+        await _work_until(stop, platform, registry)
     _log.info("stopped")
 
 
-async def _work_until(stop: asyncio.Event, platform: Platform) -> None:
+async def _work_until(stop: asyncio.Event, platform: Platform, registry: CollectorRegistry) -> None:
     chores = [
         asyncio.create_task(_for_ever("reference tables", ReferenceKeeper(platform).keep)),
         asyncio.create_task(_for_ever("watchdog", lambda: watch(platform))),
@@ -63,7 +60,7 @@ async def _work_until(stop: asyncio.Event, platform: Platform) -> None:
         asyncio.create_task(_for_ever("size rule", SizeRule(platform).keep)),
     ]
     try:
-        await make_runner(platform).run_forever(stop)
+        await make_runner(platform, registry).run_forever(stop)
     finally:
         for chore in chores:
             chore.cancel()
@@ -80,30 +77,3 @@ async def _for_ever(name: str, chore: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 - whatever it is, the other chores go on
             _log.exception("chore failed", chore=name)
         await asyncio.sleep(REPEAT_S)
-
-
-@contextlib.asynccontextmanager
-async def _answering(port: int) -> AsyncGenerator[None]:
-    """Answer /healthz on loopback, as long as the loop turns."""
-    if port == 0:
-        yield
-        return
-    try:
-        server = await asyncio.start_server(_answer, LOOPBACK, port)
-    except OSError as error:
-        raise Misconfigured(
-            f"port {port} can't be listened on ({error.strerror or error}): choose another "
-            "STEPWELL_WORKER_PORT"
-        ) from error
-    async with server:
-        yield
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, TimeoutError, ValueError):
-        async with asyncio.timeout(REPEAT_S):
-            while (await reader.readline()).strip():
-                pass
-            writer.write(_ALIVE)
-            await writer.drain()
-    writer.close()

@@ -51,6 +51,7 @@ async def cut(
     """Decide, or raise WaitedTooLong."""
     ends_s = time.monotonic() + limits.wait_s_max
     rest_s, may_end = _REST_S_MIN, limits.holders is HolderPolicy.END
+    attempts = 0
     while True:
         waiting_for = await _a_good_moment(leg, ends, ends_s)
         if waiting_for and may_end:
@@ -67,9 +68,10 @@ async def cut(
         since = await watermark(leg, ends)
         assert since is not None, "a round has just been made"
         made = await attempt(leg, ends, since, reach)
+        attempts += 1
         match made:
             case Cut():
-                return made
+                return msgspec.structs.replace(made, attempts=attempts)
             case Missed():
                 # The target may be open by now, under an epoch that nobody was told.
                 await shut_target(leg, ends)

@@ -64,6 +64,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
     pause_ms: float
     keys: int
+    attempts: int = 1
 
 
 class Missed(msgspec.Struct, frozen=True, kw_only=True):

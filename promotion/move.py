@@ -85,6 +85,15 @@ class MoveHandler:
         if operation.step is None:
             await self._await_turn(move)
         job = Job(self._terms, move, progress)
+        self._terms.figures.began()
+        try:
+            await self._work(operation, job)
+        finally:
+            self._terms.figures.left()
+        if progress.operation.state.is_ended:
+            self._terms.figures.ended(progress.operation.state.value)
+
+    async def _work(self, operation: Operation, job: Job) -> None:
         try:
             if operation.step == Step.TURNING_BACK:
                 await self._turn_back(job, job.failure)
@@ -264,6 +273,7 @@ class Job:
             async def after_chunk(chunk: Chunk) -> None:
                 self._reach("copy.chunk")
                 self._rows_copied += chunk.rows
+                self._terms.figures.copied(chunk.rows)
                 await self._note(Noted(rows_copied=self._rows_copied))
                 await pace.rest()
 
@@ -327,7 +337,8 @@ class Job:
         leg, limits = self.leg, self._terms.limits
         if not await is_left(leg, ends.source):
             self._reach("fence.before")
-            await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+            made = await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+            self._terms.figures.decided(made.pause_ms, made.attempts - 1)
         held_ms = await pause_ms(leg, ends)
         self._reach("flip.before")
         async with self._terms.places.recording(self._move.target) as connection:
@@ -353,6 +364,7 @@ class Job:
 
     async def _after_round(self, brought: Brought, delay_ms: int) -> None:
         self._reach("follow.round")
+        self._terms.figures.lagging(brought.keys)
         await self._note(Noted(lag_rows=brought.keys), at_once=True)
         if delay_ms > self._delay_ms:
             self._delay_ms = delay_ms

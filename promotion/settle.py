@@ -42,4 +42,5 @@ class SettleHandler:
         await calm(living, mover, check_ours)
         async with terms.catalog.transaction() as connection:
             await moving.settled(connection, progress, erased)
+        terms.figures.ended("settled")
         terms.faults.reach("settle.after")

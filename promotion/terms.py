@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from promotion.faults import Faults
+    from promotion.figures import Figures
     from promotion.shape import Shape
     from router.catalog import Catalog
     from router.connect import Connection
@@ -77,4 +78,5 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     blueprint: Blueprint
     limits: MoveLimits
+    figures: Figures
     faults: Faults

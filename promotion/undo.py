@@ -111,6 +111,7 @@ class UndoJob:
         await self._erase()
         async with self._terms.catalog.transaction() as connection:
             await moving.finish_undo(connection, self._progress)
+        self._terms.figures.ended("undone")
 
     @property
     def is_recorded(self) -> bool:
@@ -146,7 +147,8 @@ class UndoJob:
                 proof = await verify(leg, ends)
                 about = AboutUndo(move=self._move.id, proof=proof)
                 await self._progress.advance(_VERIFIED, "both ends hold the same", data=about)
-            await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+            made = await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+            self._terms.figures.decided(made.pause_ms, made.attempts - 1)
         held_ms = await pause_ms(leg, ends)
         self._terms.faults.reach("undo.flip")
         about = self._progress.operation.read(AboutUndo)

@@ -252,10 +252,15 @@ END
 $gate$;
 
 -- Writes down which row changed. Its arguments are the columns of the primary key without the
--- tenant. It runs only in transactions whose stamp says so.
+-- tenant. It runs only in transactions whose stamp says so, and spells a key alike whatever the
+-- tenant's own session says of dates, intervals and numbers.
 CREATE FUNCTION gate.log_change() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, MDY'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
 AS $gate$
 DECLARE
     entry jsonb;

@@ -118,6 +118,11 @@ def _rule_refusals(table: Table) -> Iterator[str]:
     for foreign_key in table.foreign_key_constraints:
         if foreign_key.referred_table.metadata is not table.metadata:
             yield f"table {table.name}: {foreign_key.name} refers to a table outside of the product"
+        if (foreign_key.onupdate or "").upper() in {"SET NULL", "SET DEFAULT"}:
+            yield (
+                f"table {table.name}: {foreign_key.name} says ON UPDATE {foreign_key.onupdate}, "
+                "which would null the tenant as well; use CASCADE, or none"
+            )
 
 
 def _index_refusals(table: Table, index: Index) -> Iterator[str]:
