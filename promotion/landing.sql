@@ -68,3 +68,8 @@ JOIN pg_catalog.pg_attribute AS b ON b.attrelid = d.oid AND b.attname = a.attnam
 WHERE c.relnamespace = quote_ident($1::text)::regnamespace
     AND d.relnamespace = quote_ident($2::text)::regnamespace
     AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND b.attnum > 0 AND a.atttypid <> b.atttypid
+
+-- name: row_counts
+SELECT c.relname::text AS table_name, c.reltuples::float8 AS known
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = quote_ident($1::text)::regnamespace AND c.relkind IN ('r', 'p')
