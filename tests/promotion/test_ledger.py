@@ -16,6 +16,8 @@ from tests.promotion.stock import fill
 from tests.scale import scaled, seed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.promotion.journeys import Journey
     from tests.promotion.stock import Stock
     from tests.worlds import Clusters
@@ -104,6 +106,6 @@ def told(ledger: Ledger, before: dict[str, bytes], artists: list[tuple[str, str]
     return "; ".join(ledger.differences(before, before | {"artist": exported("artist", artists)}))
 
 
-def exported(table: str, rows: list[tuple[str, ...]]) -> bytes:
+def exported(table: str, rows: Sequence[tuple[str, ...]]) -> bytes:
     names, more = COLUMNS[table]
     return "".join(",".join(each) + "\n" for each in ((*names, *more), *rows)).encode()
