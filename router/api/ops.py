@@ -189,7 +189,7 @@ async def show_ops_tenant(errand: NamedDependency[Errand], tenant: Reference) ->
 async def set_plan(
     errand: NamedDependency[Errand], tenant: Reference, data: JSONBody[PlanChange]
 ) -> OpsTenant:
-    """Its limits hold at once; a worker moves the rows to the plan's tier, unless a pin holds them."""
+    """Its limits hold at once; a worker moves the rows to its tier, unless a pin holds them."""
     found = await _get(errand, tenant)
     await tenants.set_plan(await errand.connection(), found.id, data.plan)
     detail: dict[str, object] = {"from": found.plan, "to": data.plan}
