@@ -72,6 +72,7 @@ async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on
             await drop_schema(connection, place.schema)
         if landing_schema is not None:
             await drop_schema(connection, landing_schema)
+        terms.faults.reach("settle.dropped")
         if not _is_one_database(gone, beside):
             await _forget_tenant(connection, gone, mover)
         await _assert_gone(terms, connection, gone)

@@ -16,8 +16,9 @@ from router.errors import SettingsWrong
 #: In the order in which a move passes them. ``before`` is before anything of the step is done,
 #: ``after`` when its effect is durable and the catalog doesn't know yet.
 MOVE_POINTS = (
-    "take_over.after",
     "prepare.before",
+    "prepare.made",
+    "take_over.after",
     "prepare.after",
     "capture.before",
     "capture.after",
@@ -25,11 +26,14 @@ MOVE_POINTS = (
     "copy.chunk",
     "copy.after",
     "index.before",
+    "index.keys",
+    "index.followed",
     "index.after",
     "follow.before",
     "follow.round",
     "follow.after",
     "merge.before",
+    "merge.merged",
     "merge.after",
     "verify.before",
     "verify.after",
@@ -43,14 +47,31 @@ MOVE_POINTS = (
 )
 UNDO_POINTS = (
     "undo.follow",
+    "undo.verified",
     "undo.locked",
+    "undo.applied",
     "undo.target_committed",
     "undo.decided",
     "undo.flip",
     "undo.erase",
+    "undo.erased",
+    "undo.calm",
 )
-SETTLE_POINTS = ("settle.before", "settle.batch", "settle.erased", "settle.after")
-TURN_BACK_POINTS = ("turn_back.before", "turn_back.asleep", "turn_back.after")
+SETTLE_POINTS = (
+    "settle.before",
+    "settle.batch",
+    "settle.dropped",
+    "settle.erased",
+    "settle.calm",
+    "settle.after",
+)
+TURN_BACK_POINTS = (
+    "turn_back.before",
+    "turn_back.asleep",
+    "turn_back.closed",
+    "turn_back.erased",
+    "turn_back.after",
+)
 POINTS = (*MOVE_POINTS, *UNDO_POINTS, *SETTLE_POINTS, *TURN_BACK_POINTS)
 
 

@@ -153,6 +153,7 @@ class Job:
             self._reach("prepare.before")
             await self._check_cancel()
             await self._terms.places.make(self._move.tenant_id, self._move.target)
+            self._reach("prepare.made")
         async with reaching(self.leg) as ends:
             self._reach("take_over.after")
             while (step := await self._next(ends)) is not None:
@@ -296,8 +297,10 @@ class Job:
             await indexes.build_primary_keys(
                 ends.target, leg.into, leg.mover, effort=effort, after_each=after_each
             )
+            self._reach("index.keys")
             # Chunks are of different moments: only now do rows agree with those they refer to.
             await follow(leg, ends, is_bare=True)
+            self._reach("index.followed")
             if not leg.lands:
                 await indexes.build_rest(
                     ends.target, leg.into, leg.mover, effort=effort, after_each=after_each
@@ -321,6 +324,7 @@ class Job:
         await landing.merge(
             ends.target, self.leg.into, self.leg.target, self.leg.shape, self.leg.mover
         )
+        self._reach("merge.merged")
         await drop_schema(ends.target, self.leg.into.schema)
         await self._note_bare(ends, None)
         self._reach("merge.after")

@@ -40,6 +40,7 @@ class SettleHandler:
         )
         terms.faults.reach("settle.erased")
         await calm(living, mover, check_ours)
+        terms.faults.reach("settle.calm")
         async with terms.catalog.transaction() as connection:
             await moving.settled(connection, progress, erased)
         terms.figures.ended("settled")

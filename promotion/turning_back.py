@@ -58,6 +58,7 @@ async def turn_back(
             await homes.forget_changes(source, tenant_id)
     reach("turn_back.asleep")
     await _close_target(terms, leg)
+    reach("turn_back.closed")
     await erase_place(
         terms,
         leg.target,
@@ -66,6 +67,7 @@ async def turn_back(
         beside=leg.source,
         check_ours=check_ours,
     )
+    reach("turn_back.erased")
     async with leg.source.connection(name) as source:
         await homes.dismiss(source, leg.mover)
     reach("turn_back.after")

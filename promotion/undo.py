@@ -38,6 +38,7 @@ _REVERSE = "SELECT data -> $2 FROM gate.move WHERE move_id = $1"
 #: The fence tells its points under its own name.
 _POINTS = {
     "fence.locked": "undo.locked",
+    "fence.applied": "undo.applied",
     "fence.target_committed": "undo.target_committed",
     "fence.decided": "undo.decided",
 }
@@ -147,6 +148,7 @@ class UndoJob:
                 proof = await verify(leg, ends)
                 about = AboutUndo(move=self._move.id, proof=proof)
                 await self._progress.advance(_VERIFIED, "both ends hold the same", data=about)
+                self._terms.faults.reach("undo.verified")
             made = await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
             self._terms.figures.decided(made.pause_ms, made.attempts - 1)
         held_ms = await pause_ms(leg, ends)
@@ -188,7 +190,9 @@ class UndoJob:
             beside=leg.target,
             check_ours=self._check_ours,
         )
+        self._terms.faults.reach("undo.erased")
         await calm(leg.target, leg.mover, self._check_ours)
+        self._terms.faults.reach("undo.calm")
 
     async def _after_round(self, brought: Brought, delay_ms: int) -> None:
         del delay_ms  # an undo follows from the decision on and is soon caught up

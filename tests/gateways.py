@@ -94,8 +94,9 @@ async def gateway_world(
     admin = parse_dsn(clusters.shared.dsn(), name="shared-1")
     settings = _settings(clusters.shared.dsn(catalog_name), product, changes or {})
     connection = await connect(admin, purpose="test")
+    await make_database(connection, catalog_name)
+    await connection.close()
     try:
-        await make_database(connection, catalog_name)
         platform = Platform(settings)
         await bring_up_to_date(platform.catalog, read_price_list())
         async with running(platform):
@@ -107,6 +108,8 @@ async def gateway_world(
                 yield made
             await _drop_databases_of_tenants(platform)
     finally:
+        # Not the connection from before: a test may have killed the server meanwhile.
+        connection = await connect(admin, purpose="test")
         await drop_database(connection, shared_name)
         await drop_database(connection, catalog_name)
         await connection.close()

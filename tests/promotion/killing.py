@@ -141,8 +141,12 @@ class Scene:
         self, forgiven: Callable[[Asked], bool] = lambda _: False
     ) -> AsyncGenerator[None]:
         """Let people write meanwhile, and compare at the end what is there with what they know."""
-        async with self.traffic.flowing():
-            yield
+        try:
+            async with self.traffic.flowing():
+                yield
+        finally:
+            # What a failed test leaves at work would spoil the next one.
+            await self._home.clear()
         assert [each for each in self.traffic.failures() if not forgiven(each)] == []
         assert await self.traffic.differences() == []
 

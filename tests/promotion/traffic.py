@@ -62,7 +62,8 @@ class Traffic:
 
     @contextlib.asynccontextmanager
     async def flowing(self) -> AsyncGenerator[None]:
-        """Let people write as long as the block lasts."""
+        """Let people write as long as the block lasts; what was asked before is forgotten."""
+        self.asked.clear()
         self._stock = await self._export()
         is_over = asyncio.Event()
         writers = [

@@ -94,11 +94,15 @@ class Nursery:
         async with asyncio.timeout(_LIFE_S_MAX):
             return await self._born.get()
 
-    async def close(self) -> None:
-        """End every worker that is left, and the nursery after them."""
+    async def clear(self) -> None:
+        """End every worker that is left."""
         for worker in self._workers.values():
             worker.send(signal.SIGKILL)
         await asyncio.gather(*[worker.died_of() for worker in self._workers.values()])
+
+    async def close(self) -> None:
+        """End every worker that is left, and the nursery after them."""
+        await self.clear()
         assert self._process.stdin is not None
         self._process.stdin.close()
         await self._process.wait()
