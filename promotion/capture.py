@@ -18,6 +18,8 @@ from router.errors import NotFound, PlatformError
 from router.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from promotion.shape import Shape, TableShape
     from router.connect import Connection
     from router.words import TenantId
@@ -76,18 +78,50 @@ async def check(connection: Connection, schema: str, shape: Shape) -> None:
         )
 
 
+async def nothing() -> None:
+    """Do nothing while waiting."""
+
+
 async def wake(
-    connection: Connection, tenant_id: TenantId, *, wait_s_max: float, lock_ms: int = 250
+    connection: Connection,
+    tenant_id: TenantId,
+    *,
+    wait_s_max: float,
+    lock_ms: int = 250,
+    while_waiting: Callable[[], Awaitable[object]] = nothing,
 ) -> None:
     """Write down every change of the tenant from here on; repeat it after any failure.
 
     Waits until each transaction that was in before is gone. Raises HoldersRemain with those that
     stayed: capture is on then, and to call again goes on waiting. Needs a connection outside of
-    transactions, whose role may see pg_locks.
+    transactions, whose role may see pg_locks. ``while_waiting`` ends the wait by raising.
     """
     ends = time.monotonic() + wait_s_max
-    await _set(connection, tenant_id, to=True, ends=ends, lock_ms=lock_ms)
-    # Only now: who takes the lock after this look reads gate.home after the commit above.
+    while not await _set(connection, tenant_id, to=True, ends=ends, lock_ms=lock_ms):
+        await while_waiting()
+    left = await outlast(
+        connection, tenant_id, wait_s_max=ends - time.monotonic(), while_waiting=while_waiting
+    )
+    if left:
+        raise HoldersRemain(
+            f"tenant {tenant_id} still has {len(left)} transactions that began before the "
+            f"capture: {', '.join(f'process {each.pid}' for each in left)}; end them or wait",
+            left,
+        )
+
+
+async def outlast(
+    connection: Connection,
+    tenant_id: TenantId,
+    *,
+    wait_s_max: float,
+    while_waiting: Callable[[], Awaitable[object]] = nothing,
+) -> list[Holder]:
+    """Wait until the transactions that are in now are gone; returns those that stayed too long.
+
+    Whoever comes in after the first look reads gate.home as it was committed before the call.
+    """
+    ends = time.monotonic() + wait_s_max
     waited_for = {(each.pid, each.transaction) for each in await holders(connection, tenant_id)}
     while True:
         left = [
@@ -95,14 +129,9 @@ async def wake(
             for each in await holders(connection, tenant_id)
             if (each.pid, each.transaction) in waited_for
         ]
-        if not left:
-            return
-        if time.monotonic() >= ends:
-            raise HoldersRemain(
-                f"tenant {tenant_id} still has {len(left)} transactions that began before the "
-                f"capture: {', '.join(f'process {each.pid}' for each in left)}; end them or wait",
-                left,
-            )
+        if not left or time.monotonic() >= ends:
+            return left
+        await while_waiting()
         await asyncio.sleep(_POLL_S)
 
 
@@ -111,7 +140,8 @@ async def sleep(
 ) -> None:
     """Let the tenant's changes go unwritten again, from its next transaction on; repeatable."""
     ends = time.monotonic() + wait_s_max
-    await _set(connection, tenant_id, to=False, ends=ends, lock_ms=lock_ms)
+    while not await _set(connection, tenant_id, to=False, ends=ends, lock_ms=lock_ms):
+        pass
 
 
 async def forget(connection: Connection, tenant_id: TenantId) -> int:
@@ -151,24 +181,25 @@ async def long_holders(
 
 async def _set(
     connection: Connection, tenant_id: TenantId, *, to: bool, ends: float, lock_ms: int
-) -> None:
-    """Switch the capture. Transactions of REPEATABLE READ hold the row: short tries, one by one."""
-    while True:
-        try:
-            async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = {int(lock_ms)}")
-                if not await connection.fetchval(_SQL["is_known"], tenant_id):
-                    raise NotFound(f"tenant {tenant_id} has no home in this database")
-                await connection.execute(_SQL["set_capture"], tenant_id, to)
-            return
-        except asyncpg.LockNotAvailableError:
-            if time.monotonic() >= ends:
-                raise HoldersRemain(
-                    f"the home of tenant {tenant_id} is held by its open transactions; "
-                    "end them or wait",
-                    await holders(connection, tenant_id),
-                ) from None
-            await asyncio.sleep(_POLL_S)
+) -> bool:
+    """Try to switch the capture: transactions of REPEATABLE READ hold the row, so it is short."""
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = {int(lock_ms)}")
+            if not await connection.fetchval(_SQL["is_known"], tenant_id):
+                raise NotFound(f"tenant {tenant_id} has no home in this database")
+            await connection.execute(_SQL["set_capture"], tenant_id, to)
+    except asyncpg.LockNotAvailableError:
+        if time.monotonic() >= ends:
+            found = await holders(connection, tenant_id)
+            raise HoldersRemain(
+                f"the home of tenant {tenant_id} is held by its open transactions: "
+                f"{', '.join(f'process {each.pid}' for each in found)}; end them or wait",
+                found,
+            ) from None
+        await asyncio.sleep(_POLL_S)
+        return False
+    return True
 
 
 async def _delete(connection: Connection, statement: str, tenant_id: TenantId, *more: str) -> int:

@@ -40,20 +40,21 @@ class WaitedTooLong(PlatformError):
     title = "The tenant's transactions don't end"
 
 
-async def cut(
-    leg: Leg,
-    ends: Ends,
-    limits: MoveLimits,
-    *,
-    after_round: Callable[[Brought, int], Awaitable[None]],
-    reach: Callable[[str], None],
-) -> Cut:
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told how it goes; what it raises ends the work."""
+
+    after_round: Callable[[Brought, int], Awaitable[None]]
+    reach: Callable[[str], None]
+    while_waiting: Callable[[], Awaitable[object]] = capture.nothing
+
+
+async def cut(leg: Leg, ends: Ends, limits: MoveLimits, listener: Listener) -> Cut:
     """Decide, or raise WaitedTooLong."""
     ends_s = time.monotonic() + limits.wait_s_max
     rest_s, may_end = _REST_S_MIN, limits.holders is HolderPolicy.END
     attempts = 0
     while True:
-        waiting_for = await _a_good_moment(leg, ends, ends_s)
+        waiting_for = await _a_good_moment(leg, ends, ends_s, listener.while_waiting)
         if waiting_for and may_end:
             await end_transactions(ends, waiting_for)
             may_end, ends_s = False, time.monotonic() + limits.wait_s_max
@@ -64,10 +65,10 @@ async def cut(
                 f"{', '.join(f'process {each.pid}' for each in waiting_for)}; end them, or set "
                 f"STEPWELL_MOVE_HOLDERS={HolderPolicy.END.value}"
             )
-        await catch_up(leg, ends, limits, after_round=after_round)
+        await catch_up(leg, ends, limits, after_round=listener.after_round)
         since = await watermark(leg, ends)
         assert since is not None, "a round has just been made"
-        made = await attempt(leg, ends, since, reach)
+        made = await attempt(leg, ends, since, listener.reach)
         attempts += 1
         match made:
             case Cut():
@@ -104,7 +105,9 @@ async def pause_ms(leg: Leg, ends: Ends) -> float:
     return 0.0 if found is None else msgspec.json.decode(found, type=float)
 
 
-async def _a_good_moment(leg: Leg, ends: Ends, ends_s: float) -> list[Holder]:
+async def _a_good_moment(
+    leg: Leg, ends: Ends, ends_s: float, while_waiting: Callable[[], Awaitable[object]]
+) -> list[Holder]:
     """Wait until no old transaction is in the tenant; name those that stayed until the end."""
     while True:
         old = await capture.long_holders(
@@ -112,4 +115,5 @@ async def _a_good_moment(leg: Leg, ends: Ends, ends_s: float) -> list[Holder]:
         )
         if not old or time.monotonic() > ends_s:
             return old
+        await while_waiting()
         await asyncio.sleep(_LOOK_S)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
-from promotion import homes
+from promotion import capture, homes
 from promotion.side import Bounds
 from router.alchemy import TENANT_COLUMN
+from router.catalog.runner import Postponed
 from router.database import drop_database, drop_login, drop_schema
 from router.errors import Conflict
 from router.fleet import APP_LOGIN
@@ -22,7 +24,7 @@ from router.sql import load
 from router.words import Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
     from promotion.side import Mover, Side
     from promotion.terms import Terms
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
 
 _SQL = load("promotion", "erasing.sql")
 _BATCH_BOUNDS = Bounds(statement_ms=30_000, lock_ms=1_000)
-_CALM_BOUNDS = Bounds(statement_ms=60_000)
+_CALM_BOUNDS = Bounds(statement_ms=60_000, lock_ms=1_000)
+#: To drop a table needs the tables to which it refers for a moment, and others read those.
+_DROP_LOCK_MS = 250
+_PATIENCE = timedelta(seconds=1)
+#: How long transactions that began under a capture are waited for.
+_FAREWELL_S = 2.0
 #: Rows that refer to each other in a circle can only go together.
 _TOGETHER_BOUNDS = Bounds(statement_ms=0)
 #: Below this, autovacuum finds the time by itself.
@@ -69,9 +76,9 @@ async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on
         if place.tier is Tier.ROWS:
             erased = await _erase_rows(terms, connection, gone, mover)
         if place.tier is Tier.SCHEMA:
-            await drop_schema(connection, place.schema)
+            await drop_schema(connection, place.schema, lock_ms=_DROP_LOCK_MS)
         if landing_schema is not None:
-            await drop_schema(connection, landing_schema)
+            await drop_schema(connection, landing_schema, lock_ms=_DROP_LOCK_MS)
         terms.faults.reach("settle.dropped")
         if not _is_one_database(gone, beside):
             await _forget_tenant(connection, gone, mover)
@@ -85,6 +92,18 @@ async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on
     return erased
 
 
+@contextlib.contextmanager
+def patiently(living: Side) -> Generator[None]:
+    """Come again later where an open transaction is in the way; it takes no attempt."""
+    try:
+        yield
+    except asyncpg.LockNotAvailableError as error:
+        raise Postponed(
+            f"open transactions hold what is to go of tenant {living.tenant_id}: {error}",
+            after=_PATIENCE,
+        ) from error
+
+
 async def calm(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[object]]) -> None:
     """Let the living place forget that there was a move: nothing is written down there any more."""
     async with living.connection(f"{mover.move_id} calm") as connection:
@@ -94,8 +113,21 @@ async def calm(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[ob
         async with living.transaction(connection, bounds=_CALM_BOUNDS):
             await mover.hold(connection)
             await homes.put_to_sleep(connection, living.tenant_id)
-            await homes.forget_changes(connection, living.tenant_id)
+        await forget_log(living, connection, mover)
+        async with living.transaction(connection, bounds=_CALM_BOUNDS):
+            await mover.hold(connection)
             await homes.dismiss_all(connection, living.tenant_id)
+
+
+async def forget_log(living: Side, connection: Connection, mover: Mover) -> None:
+    """Delete what was written down, when those are gone who still write it; the capture sleeps.
+
+    What a transaction that stays for longer writes down is deleted when the next move begins.
+    """
+    await capture.outlast(connection, living.tenant_id, wait_s_max=_FAREWELL_S)
+    async with living.transaction(connection, bounds=_CALM_BOUNDS):
+        await mover.hold(connection)
+        await homes.forget_changes(connection, living.tenant_id)
 
 
 async def database_is_there(terms: Terms, side: Side) -> bool:

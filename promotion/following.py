@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import asyncpg
 import msgspec
 
 from promotion import capture, homes
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 #: A round, or a proof, reads whole rows; what bounds it is their number.
 _BOUNDS = Bounds(statement_ms=0, idle_ms=600_000)
 _DELAY_MS_MIN = 2
+#: Transactions of REPEATABLE READ hold the row in which the delay stands.
+_DELAY_BOUNDS = Bounds(statement_ms=1_000, lock_ms=250)
 
 
 class ProofDiffers(PlatformError):
@@ -88,12 +91,24 @@ async def catch_up(
             return brought
         keys_before = brought.keys
         if number >= limits.rounds_max:
-            delay_ms = min(max(delay_ms * 2, _DELAY_MS_MIN), limits.delay_ms_max)
-            await homes.delay(ends.source, leg.source.tenant_id, delay_ms)
+            longer_ms = min(max(delay_ms * 2, _DELAY_MS_MIN), limits.delay_ms_max)
+            if await _slow_down(leg, ends, longer_ms):
+                delay_ms = longer_ms
     raise NotConverging(
         f"after {limits.rounds_end} rounds tenant {leg.source.tenant_id} still changes more than "
         f"{limits.settled_keys} rows a round: try again when it is quieter"
     )
+
+
+async def _slow_down(leg: Leg, ends: Ends, delay_ms: int) -> bool:
+    """Let the tenant's writers wait at their gate; False when somebody holds it right now."""
+    try:
+        async with leg.source.transaction(ends.source, bounds=_DELAY_BOUNDS):
+            await leg.mover.hold(ends.source)
+            await homes.delay(ends.source, leg.source.tenant_id, delay_ms)
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
 
 
 async def verify(leg: Leg, ends: Ends) -> tuple[TableProof, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -15,8 +16,9 @@ import msgspec
 
 from promotion import capture, homes, indexes, landing
 from promotion.copying import Chunk, copy
-from promotion.cutting import cut, end_transactions, pause_ms, shut_target
-from promotion.following import ProofDiffers, catch_up, follow, verify
+from promotion.cutting import Listener, WaitedTooLong, cut, end_transactions, pause_ms, shut_target
+from promotion.erasing import patiently
+from promotion.following import NotConverging, ProofDiffers, catch_up, follow, verify
 from promotion.leg import BARE_PART, PLACES_PART, Leg, is_left, reaching
 from promotion.pace import Pace
 from promotion.shape import ShapeDiffers, fingerprint
@@ -48,15 +50,19 @@ if TYPE_CHECKING:
 _TURN_S = 1.0
 _NOTE_EVERY_S = 0.2
 _COUNT_BOUNDS = Bounds(statement_ms=120_000)
-#: What no repetition makes better: the tenant stays where it is, and a person looks.
+#: What no repetition makes better, or was waited for long enough: the tenant stays where it is.
 _HOPELESS = (
     ProofDiffers,
     ShapeDiffers,
+    NotConverging,
+    WaitedTooLong,
+    capture.HoldersRemain,
     capture.CaptureMissing,
     RequestRefused,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.DiskFullError,
     asyncpg.DataError,
+    asyncpg.SyntaxOrAccessError,
 )
 
 
@@ -94,11 +100,11 @@ class MoveHandler:
             self._terms.figures.ended(progress.operation.state.value)
 
     async def _work(self, operation: Operation, job: Job) -> None:
+        if operation.step == Step.TURNING_BACK:
+            await self._turn_back(job, job.failure)
+            return
         try:
-            if operation.step == Step.TURNING_BACK:
-                await self._turn_back(job, job.failure)
-            else:
-                await job.run()
+            await job.run()
         except Superseded:
             raise
         except Cancelled:
@@ -111,7 +117,8 @@ class MoveHandler:
 
     async def _turn_back(self, job: Job, failure: str | None) -> None:
         try:
-            await job.turn_back(failure)
+            with patiently(job.leg.source):
+                await job.turn_back(failure)
         except AlreadyDecided:
             await job.run()
             return
@@ -257,13 +264,24 @@ class Job:
     async def _capture(self, ends: Ends) -> None:
         self._reach("capture.before")
         limits, tenant_id = self._terms.limits, self._move.tenant_id
+        async with self.leg.source.transaction(ends.source, bounds=_COUNT_BOUNDS):
+            await self.leg.mover.hold(ends.source)
+            # What a transaction left there that outlasted an earlier move.
+            await homes.forget_changes(ends.source, tenant_id)
+        wake = partial(
+            capture.wake,
+            ends.source,
+            tenant_id,
+            wait_s_max=limits.wait_s_max,
+            while_waiting=self._look_up,
+        )
         try:
-            await capture.wake(ends.source, tenant_id, wait_s_max=limits.wait_s_max)
+            await wake()
         except capture.HoldersRemain as error:
             if limits.holders is not HolderPolicy.END:
                 raise
             await end_transactions(ends, error.holders)
-            await capture.wake(ends.source, tenant_id, wait_s_max=limits.wait_s_max)
+            await wake()
         self._reach("capture.after")
 
     async def _copy(self, ends: Ends) -> None:  # noqa: ARG002 - the copy has connections of its own
@@ -341,7 +359,10 @@ class Job:
         leg, limits = self.leg, self._terms.limits
         if not await is_left(leg, ends.source):
             self._reach("fence.before")
-            made = await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+            listener = Listener(
+                after_round=self._after_round, reach=self._reach, while_waiting=self._look_up
+            )
+            made = await cut(leg, ends, limits, listener)
             self._terms.figures.decided(made.pause_ms, made.attempts - 1)
         held_ms = await pause_ms(leg, ends)
         self._reach("flip.before")
@@ -385,6 +406,10 @@ class Job:
         self._noted_s = time.monotonic()
         if await self._tell(noted) is not None:
             raise Cancelled
+
+    async def _look_up(self) -> None:
+        """Hear now and then, in the midst of a wait, whether it is still wanted."""
+        await self._note(Noted())
 
     async def _tell(self, noted: Noted) -> datetime | None:
         async with self._terms.catalog.connection() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promotion.erasing import calm, erase_place
+from promotion.erasing import calm, erase_place, patiently
 from promotion.side import Mover, Side
 from router.catalog import moves, moving
 from router.catalog.moving import Noted
@@ -35,11 +35,12 @@ class SettleHandler:
         mover = Mover(move_id=operation.id, token=operation.fencing_token)
         living = Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.target)
         gone = Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.source)
-        erased = await erase_place(
-            terms, gone, mover, landing_schema=None, beside=living, check_ours=check_ours
-        )
-        terms.faults.reach("settle.erased")
-        await calm(living, mover, check_ours)
+        with patiently(living):
+            erased = await erase_place(
+                terms, gone, mover, landing_schema=None, beside=living, check_ours=check_ours
+            )
+            terms.faults.reach("settle.erased")
+            await calm(living, mover, check_ours)
         terms.faults.reach("settle.calm")
         async with terms.catalog.transaction() as connection:
             await moving.settled(connection, progress, erased)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promotion import homes
-from promotion.erasing import database_is_there, erase_place
+from promotion.erasing import database_is_there, erase_place, forget_log
 from promotion.leg import is_left
 from promotion.side import Bounds
 from router.words import Tier
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promotion.leg import Leg
     from promotion.terms import Terms
 
-_BOUNDS = Bounds(statement_ms=60_000)
+_BOUNDS = Bounds(statement_ms=60_000, lock_ms=1_000)
 
 
 class AlreadyDecided(Exception):
@@ -55,7 +55,7 @@ async def turn_back(
         async with leg.source.transaction(source, bounds=_BOUNDS):
             await leg.mover.hold(source)
             await homes.put_to_sleep(source, tenant_id)
-            await homes.forget_changes(source, tenant_id)
+        await forget_log(leg.source, source, leg.mover)
     reach("turn_back.asleep")
     await _close_target(terms, leg)
     reach("turn_back.closed")

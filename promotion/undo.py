@@ -9,9 +9,9 @@ import msgspec
 
 from promotion import homes
 from promotion.changes import WATERMARK_PART
-from promotion.cutting import cut, pause_ms, shut_target
-from promotion.erasing import calm, erase_place
-from promotion.following import ProofDiffers, catch_up, verify, watermark
+from promotion.cutting import Listener, WaitedTooLong, cut, pause_ms, shut_target
+from promotion.erasing import calm, erase_place, patiently
+from promotion.following import NotConverging, ProofDiffers, catch_up, verify, watermark
 from promotion.leg import REVERSE_PART, Leg, is_left, reaching
 from promotion.move import told
 from promotion.shape import ShapeDiffers
@@ -22,6 +22,7 @@ from router.catalog.move_words import Receipt, TableProof
 from router.catalog.moves import AboutMove
 from router.catalog.moving import Noted, Reached
 from router.catalog.operations import Superseded
+from router.catalog.runner import Postponed
 from router.errors import RequestRefused
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from router.catalog.operations import Operation
     from router.catalog.runner import Progress
 
-_VERIFIED, _UNDONE = "verified", "undone"
+_FOLLOWING, _VERIFIED, _UNDONE = "following", "verified", "undone"
 _BOUNDS = Bounds(statement_ms=10_000)
 _REVERSE = "SELECT data -> $2 FROM gate.move WHERE move_id = $1"
 #: The fence tells its points under its own name.
@@ -42,7 +43,15 @@ _POINTS = {
     "fence.target_committed": "undo.target_committed",
     "fence.decided": "undo.decided",
 }
-_HOPELESS = (ProofDiffers, ShapeDiffers, RequestRefused, asyncpg.DiskFullError)
+_HOPELESS = (
+    ProofDiffers,
+    ShapeDiffers,
+    NotConverging,
+    WaitedTooLong,
+    RequestRefused,
+    asyncpg.DiskFullError,
+    asyncpg.SyntaxOrAccessError,
+)
 
 
 class AboutUndo(AboutMove, frozen=True, kw_only=True):
@@ -64,7 +73,7 @@ class UndoHandler:
         job = UndoJob(self._terms, move, progress)
         try:
             await job.run()
-        except Superseded:
+        except (Superseded, Postponed):
             raise
         except Exception as error:
             is_hopeless = isinstance(error, _HOPELESS)
@@ -73,7 +82,8 @@ class UndoHandler:
             ):
                 raise
             try:
-                await job.give_up()
+                with patiently(job.leg.source):
+                    await job.give_up()
             except AlreadyDecided:
                 await job.run()
                 return
@@ -94,6 +104,7 @@ class UndoJob:
         self._move = move
         self._progress = progress
         self._back = moving.way_back(move)
+        self._delay_ms = 0
         operation = progress.operation
         self.leg = Leg(
             source=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.target),
@@ -109,7 +120,8 @@ class UndoJob:
         if not self.is_recorded:
             async with reaching(self.leg) as ends:
                 await self._decide(ends)
-        await self._erase()
+        with patiently(self.leg.target):
+            await self._erase()
         async with self._terms.catalog.transaction() as connection:
             await moving.finish_undo(connection, self._progress)
         self._terms.figures.ended("undone")
@@ -149,7 +161,8 @@ class UndoJob:
                 about = AboutUndo(move=self._move.id, proof=proof)
                 await self._progress.advance(_VERIFIED, "both ends hold the same", data=about)
                 self._terms.faults.reach("undo.verified")
-            made = await cut(leg, ends, limits, after_round=self._after_round, reach=self._reach)
+            listener = Listener(after_round=self._after_round, reach=self._reach)
+            made = await cut(leg, ends, limits, listener)
             self._terms.figures.decided(made.pause_ms, made.attempts - 1)
         held_ms = await pause_ms(leg, ends)
         self._terms.faults.reach("undo.flip")
@@ -195,8 +208,13 @@ class UndoJob:
         self._terms.faults.reach("undo.calm")
 
     async def _after_round(self, brought: Brought, delay_ms: int) -> None:
-        del delay_ms  # an undo follows from the decision on and is soon caught up
         await self._tell(Noted(lag_rows=brought.keys))
+        if delay_ms > self._delay_ms:
+            self._delay_ms = delay_ms
+            step = self._progress.operation.step or _FOLLOWING
+            await self._progress.advance(
+                step, f"the tenant's writers wait {delay_ms} ms each, so that the undo catches up"
+            )
 
     async def _tell(self, noted: Noted) -> None:
         async with self._terms.catalog.connection() as connection:

@@ -122,9 +122,14 @@ async def drop_database(connection: Connection, database: str) -> None:
     await connection.execute(f"DROP DATABASE IF EXISTS {quote(database)} WITH (FORCE)")
 
 
-async def drop_schema(connection: Connection, schema: str) -> None:
-    """Drop a schema and everything in it; repeatable."""
+async def drop_schema(connection: Connection, schema: str, *, lock_ms: int = 0) -> None:
+    """Drop a schema and everything in it; repeatable.
+
+    With ``lock_ms`` it gives up soon where somebody reads what its tables refer to: who waits for a
+    lock that shuts readers out has all that come later wait behind it.
+    """
     async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = {int(lock_ms)}")
         await connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
         await connection.execute("DELETE FROM gate.revision WHERE schema_name = $1", schema)
 
@@ -142,6 +147,8 @@ async def forget(connection: Connection, tenant_id: UUID) -> None:
     """Remove the last traces of an erased tenant from a database."""
     async with connection.transaction():
         await connection.execute("DELETE FROM gate.counter WHERE tenant_id = $1", tenant_id)
+        await connection.execute("DELETE FROM gate.change WHERE tenant_id = $1", tenant_id)
+        await connection.execute("DELETE FROM gate.move WHERE tenant_id = $1", tenant_id)
         await connection.execute("DELETE FROM gate.home WHERE tenant_id = $1", tenant_id)
 
 
