@@ -111,6 +111,8 @@ def _tenant_column() -> Column[object]:
 
 def _derive_column(column: Column[object], table: Table) -> Column[object]:
     copied = column._copy()  # noqa: SLF001 - Table.to_metadata copies columns the same way
+    # The stored tables are spoken of by the names that the database knows.
+    copied.key = column.name
     copied.foreign_keys.clear()
     copied.unique = None
     copied.index = None
@@ -118,8 +120,18 @@ def _derive_column(column: Column[object], table: Table) -> Column[object]:
     copied.nullable = column.nullable and not column.primary_key
     if column is table.autoincrement_column and column.identity is None:
         # A column that SQLAlchemy would spell SERIAL: an identity needs no rights on a sequence.
+        checks = [
+            CheckConstraint(each.sqltext, name=_name(each))
+            for each in column.constraints
+            if isinstance(each, CheckConstraint)
+        ]
         copied = Column(
-            column.name, column.type, Identity(), nullable=False, comment=column.comment
+            column.name,
+            column.type,
+            Identity(),
+            *checks,
+            nullable=False,
+            comment=column.comment,
         )
     return copied
 
@@ -133,6 +145,7 @@ def _derive_foreign_key(constraint: ForeignKeyConstraint) -> ForeignKeyConstrain
             columns,
             [f"{REFERENCE_SCHEMA}.{referred.name}.{target}" for target in targets],
             name=_name(constraint),
+            comment=constraint.comment,
             link_to_name=True,
         )
     ondelete = constraint.ondelete
@@ -148,6 +161,7 @@ def _derive_foreign_key(constraint: ForeignKeyConstraint) -> ForeignKeyConstrain
         deferrable=constraint.deferrable,
         initially=constraint.initially,
         use_alter=constraint.use_alter,
+        comment=constraint.comment,
         link_to_name=True,
     )
 
@@ -158,6 +172,8 @@ def _derive_index(index: Index, table: Table, derived: Table) -> None:
     if method == "btree":
         columns.insert(0, derived.c[TENANT_COLUMN])
     options = _given(index)
+    # A revision is one transaction.
+    options.pop("postgresql_concurrently", None)
     if (where := options.get("postgresql_where")) is not None:
         options["postgresql_where"] = _moved(where, table, derived)
     Index(index.name, *columns, unique=index.unique, **options)
