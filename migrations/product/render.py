@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from router.alchemy import dialect
 from router.database import Blueprint
 from router.errors import ProductRefused
-from router.product.refusals import sql_refusals
+from router.product.revision_sql import sql_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def render(loaded: LoadedProduct) -> RenderedProduct:
             + ("merge them" if heads else 'write the first one: stepwell revision -m "first"')
         )
     revisions = tuple(
-        RenderedRevision(id=script.revision, sql=_upgrade_sql(script.module.upgrade))
+        RenderedRevision(id=script.revision, sql=_upgrade_sql(script.module.upgrade, script.path))
         for script in ordered
     )
     reasons = [
@@ -90,14 +90,20 @@ def render(loaded: LoadedProduct) -> RenderedProduct:
     return RenderedProduct(revisions=revisions, reference_sql=reference_sql(loaded))
 
 
-def _upgrade_sql(upgrade: Callable[[], None]) -> str:
+def _upgrade_sql(upgrade: Callable[[], None], path: str) -> str:
     written = io.StringIO()
     migration = MigrationContext.configure(
         dialect=dialect(),
         opts={"as_sql": True, "output_buffer": written, "literal_binds": True},
     )
-    with Operations.context(migration):
-        upgrade()
+    try:
+        with Operations.context(migration):
+            upgrade()
+    except Exception as error:
+        raise ProductRefused(
+            f"the revision {path} can't be spelled as SQL, once for all customers: {error}; it may "
+            "ask no database, as there is none when it is spelled (op.get_bind() is None)"
+        ) from error
     return written.getvalue()
 
 
