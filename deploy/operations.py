@@ -11,12 +11,13 @@ from deploy import provision
 from deploy.making import PlatformPlaces
 from promotion.faults import Faults, FaultSignal
 from promotion.figures import Figures
+from promotion.keep import KeepHandler
 from promotion.move import MoveHandler
 from promotion.settle import SettleHandler
 from promotion.shape import shape_of
 from promotion.terms import HolderPolicy, MoveLimits, Terms
 from promotion.undo import UndoHandler
-from router.catalog.move_words import MOVE, SETTLE, UNDO
+from router.catalog.move_words import KEEP, MOVE, SETTLE, UNDO
 from router.catalog.runner import Runner, RunnerLimits
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def make_runner(platform: Platform, registry: CollectorRegistry | None = None) -
         {
             provision.KIND: provision.Provision(platform),
             MOVE: MoveHandler(terms),
+            KEEP: KeepHandler(terms),
             UNDO: UndoHandler(terms),
             SETTLE: SettleHandler(terms),
         },
@@ -56,6 +58,7 @@ def _terms(platform: Platform, figures: Figures) -> Terms:
             wait_s_max=settings.move_wait_s_max,
             holders=HolderPolicy(settings.move_holders),
             settle_after=timedelta(seconds=settings.move_settle_after_s),
+            keep_after=timedelta(seconds=settings.move_keep_s),
         ),
         figures=figures,
         faults=Faults(settings.fault_point, FaultSignal(settings.fault_signal)),

@@ -192,6 +192,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Delay,
         _said("how long a move can be undone; then its source is erased", "seconds"),
     ] = 86_400.0
+    move_keep_s: Annotated[
+        _Seconds,
+        _said(
+            "how often what a tenant changed is brought to the place that it left, while it could "
+            "go back",
+            "seconds",
+        ),
+    ] = 60.0
     move_wait_s_max: Annotated[
         _Seconds,
         _said("how long a move waits for the tenant's own open transactions", "seconds"),

@@ -72,6 +72,8 @@ async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on
             connection, mover, gone.tenant_id, spared=[connection.get_server_pid()]
         )
         await check_ours()
+        # A keeper's round that came later would leave rows behind that nobody looks for.
+        await homes.oust_others(connection, mover, gone.tenant_id)
         await _assert_abandoned(connection, gone)
         if place.tier is Tier.ROWS:
             erased = await _erase_rows(terms, connection, gone, mover)
@@ -102,6 +104,22 @@ def patiently(living: Side) -> Generator[None]:
             f"open transactions hold what is to go of tenant {living.tenant_id}: {error}",
             after=_PATIENCE,
         ) from error
+
+
+async def hush(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[object]]) -> None:
+    """Have nothing written down any more at the living place: nobody goes back.
+
+    That comes before anything is erased, which may have to wait for a server for days.
+    """
+    async with living.connection(f"{mover.move_id} calm") as connection:
+        spared = [connection.get_server_pid()]
+        await homes.take_over(connection, mover, living.tenant_id, spared=spared)
+        await check_ours()
+        await homes.oust_others(connection, mover, living.tenant_id)
+        async with living.transaction(connection, bounds=_CALM_BOUNDS):
+            await mover.hold(connection)
+            await homes.put_to_sleep(connection, living.tenant_id)
+            await homes.forget_changes(connection, living.tenant_id)
 
 
 async def calm(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[object]]) -> None:

@@ -45,6 +45,8 @@ MOVE_POINTS = (
     "flip.before",
     "flip.after",
 )
+#: After the keeper has taken over, and after each round that it brought.
+KEEP_POINTS = ("keep.before", "keep.round")
 UNDO_POINTS = (
     "undo.follow",
     "undo.verified",
@@ -72,7 +74,7 @@ TURN_BACK_POINTS = (
     "turn_back.erased",
     "turn_back.after",
 )
-POINTS = (*MOVE_POINTS, *UNDO_POINTS, *SETTLE_POINTS, *TURN_BACK_POINTS)
+POINTS = (*MOVE_POINTS, *KEEP_POINTS, *UNDO_POINTS, *SETTLE_POINTS, *TURN_BACK_POINTS)
 
 
 class FaultSignal(StrEnum):

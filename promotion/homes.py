@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from router.words import Placement, TenantId
 
 _SQL = load("promotion", "homes.sql")
-_APPLICATION = "stepwell move {}"
+_APPLICATION = "stepwell move "
+_OUST_LOCK = "SET LOCAL lock_timeout = '5s'"
 
 
 class Home(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +40,32 @@ async def take_over(
     await connection.execute(_SQL["enlist"], mover.move_id, tenant_id, mover.token)
     if await connection.fetchval(_SQL["token"], mover.move_id) > mover.token:
         raise _superseded(mover)
-    application = _APPLICATION.format(mover.move_id)
+    application = f"{_APPLICATION}{mover.move_id}"
     # First their sessions, which may hold what the next statement waits for; and once more, as one
     # of them may have connected in between.
     await connection.fetchval(_SQL["end_predecessors"], application, spared)
     if await connection.fetchval(_SQL["take_over"], mover.move_id, mover.token) is None:
         raise _superseded(mover)
     await connection.fetchval(_SQL["end_predecessors"], application, spared)
+
+
+async def oust_others(connection: Connection, mover: Mover, tenant_id: TenantId) -> None:
+    """Keep every other mover of a tenant from writing here ever again, under any token.
+
+    For whoever ends a move, one way or the other: of its keepers one may stand still with a round
+    in its hand, however long ago its operation ended. Raises Superseded.
+    """
+    async with connection.transaction():
+        await connection.execute(_OUST_LOCK)
+        # Not without this: one that was stopped here must not oust those that came after it.
+        await mover.hold(connection)
+        await connection.fetchval(_SQL["end_others"], tenant_id, mover.move_id, _APPLICATION)
+        await connection.execute(_SQL["oust_others"], tenant_id, mover.move_id)
+
+
+async def withdraw(connection: Connection, mover: Mover) -> None:
+    """Take back that a mover took over, where it did nothing else."""
+    await connection.execute(_SQL["withdraw"], mover.move_id, mover.token)
 
 
 async def find(connection: Connection, tenant_id: TenantId) -> Home | None:

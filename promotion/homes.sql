@@ -14,6 +14,19 @@ UPDATE gate.move SET token = $2 WHERE move_id = $1 AND token <= $2 RETURNING tok
 SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a
 WHERE a.application_name = $1 AND a.datname = current_database() AND a.pid <> ALL($2::integer[])
 
+-- name: end_others
+SELECT count(pg_terminate_backend(a.pid)) FROM gate.move AS m
+JOIN pg_stat_activity AS a ON a.application_name = $3 || m.move_id::text
+WHERE m.tenant_id = $1 AND m.move_id <> $2 AND a.datname = current_database()
+
+-- name: oust_others
+-- The greatest token: no operation is ever claimed so often.
+UPDATE gate.move SET token = 9223372036854775807
+WHERE tenant_id = $1 AND move_id <> $2 AND token < 9223372036854775807
+
+-- name: withdraw
+DELETE FROM gate.move WHERE move_id = $1 AND token = $2 AND data = '{}'
+
 -- name: find
 SELECT state, epoch, capture FROM gate.home WHERE tenant_id = $1
 

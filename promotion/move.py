@@ -377,6 +377,7 @@ class Job:
                 ),
                 Reached(step=Step.DECIDED, note=f"writers were held for {held_ms:.1f} ms"),
                 settle_after=limits.settle_after,
+                keep_after=limits.keep_after,
             )
             await homes.own(ends.target, leg.target)
             await self.progress.finish_in(connection)

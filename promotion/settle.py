@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promotion.erasing import calm, erase_place, patiently
+from promotion.erasing import calm, erase_place, hush, patiently
 from promotion.side import Mover, Side
 from router.catalog import moves, moving
 from router.catalog.moving import Noted
@@ -31,11 +31,14 @@ class SettleHandler:
             async with terms.catalog.connection() as connection:
                 await moving.note_progress(connection, operation, Noted())
 
+        async with terms.catalog.transaction() as connection:
+            await moving.begin_settling(connection, operation)
         terms.faults.reach("settle.before")
         mover = Mover(move_id=operation.id, token=operation.fencing_token)
         living = Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.target)
         gone = Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.source)
         with patiently(living):
+            await hush(living, mover, check_ours)
             erased = await erase_place(
                 terms, gone, mover, landing_schema=None, beside=living, check_ours=check_ours
             )

@@ -38,6 +38,7 @@ class MoveLimits(msgspec.Struct, frozen=True, kw_only=True):
     ``rounds_max`` rounds that didn't, each of the tenant's writing transactions waits at the gate,
     a little longer each round, up to ``delay_ms_max``. ``wait_s_max`` is how long the tenant's own
     transactions may keep the capture or the fence waiting before ``holders`` says what happens.
+    After a move, its way back is kept short every ``keep_after``, until ``settle_after``.
     """
 
     at_once_on_a_cluster: int = 2
@@ -51,6 +52,7 @@ class MoveLimits(msgspec.Struct, frozen=True, kw_only=True):
     holders: HolderPolicy = HolderPolicy.TURN_BACK
     attempts_max: int = 8
     settle_after: timedelta = timedelta(days=1)
+    keep_after: timedelta = timedelta(minutes=1)
     erase_rows_a_batch: int = 1_000
     erase_rest_s: float = 0.02
     pace: PaceLimits = PaceLimits()

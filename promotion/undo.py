@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import asyncpg
-import msgspec
 
-from promotion import homes
-from promotion.changes import WATERMARK_PART
+from promotion import homes, way_back
 from promotion.cutting import Listener, WaitedTooLong, cut, pause_ms, shut_target
 from promotion.erasing import calm, erase_place, patiently
-from promotion.following import NotConverging, ProofDiffers, catch_up, verify, watermark
-from promotion.leg import REVERSE_PART, Leg, is_left, reaching
+from promotion.following import NotConverging, ProofDiffers, catch_up, verify
+from promotion.leg import is_left, reaching
 from promotion.move import told
 from promotion.shape import ShapeDiffers
-from promotion.side import Bounds, Mover, Side
+from promotion.side import Bounds
 from promotion.turning_back import AlreadyDecided
 from router.catalog import moves, moving
 from router.catalog.move_words import Receipt, TableProof
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 _FOLLOWING, _VERIFIED, _UNDONE = "following", "verified", "undone"
 _BOUNDS = Bounds(statement_ms=10_000)
-_REVERSE = "SELECT data -> $2 FROM gate.move WHERE move_id = $1"
 #: The fence tells its points under its own name.
 _POINTS = {
     "fence.locked": "undo.locked",
@@ -93,6 +90,7 @@ class UndoHandler:
                     progress,
                     told(error),
                     settle_after=self._terms.limits.settle_after,
+                    keep_after=self._terms.limits.keep_after,
                 )
 
 
@@ -105,15 +103,7 @@ class UndoJob:
         self._progress = progress
         self._back = moving.way_back(move)
         self._delay_ms = 0
-        operation = progress.operation
-        self.leg = Leg(
-            source=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=move.target),
-            target=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=self._back),
-            into=Side(fleet=terms.fleet, tenant_id=move.tenant_id, placement=self._back),
-            shape=terms.shape,
-            mover=Mover(move_id=operation.id, token=operation.fencing_token),
-            captures=False,
-        )
+        self.leg = way_back.leg_back(terms, move, progress.operation)
 
     async def run(self) -> None:
         """Take every step that is left."""
@@ -141,6 +131,8 @@ class UndoJob:
             await self._check_ours()
             if await is_left(leg, ends.source):
                 raise AlreadyDecided
+            # The move is kept on by another keeper, which the old one must never come after.
+            await self._oust_keepers(ends)
             await shut_target(leg, ends)
             async with leg.source.transaction(ends.source, bounds=_BOUNDS):
                 await leg.mover.hold(ends.source)
@@ -153,7 +145,8 @@ class UndoJob:
         leg, limits = self.leg, self._terms.limits
         await self._check_ours()
         if not await is_left(leg, ends.source):
-            await self._begin_at_the_decision(ends)
+            await self._oust_keepers(ends)
+            await way_back.begin(leg, ends, self._move)
             self._terms.faults.reach("undo.follow")
             if self._progress.operation.step != _VERIFIED:
                 await catch_up(leg, ends, limits, after_round=self._after_round)
@@ -176,21 +169,10 @@ class UndoJob:
             )
             await homes.own(ends.target, leg.target)
 
-    async def _begin_at_the_decision(self, ends: Ends) -> None:
-        """Take over what the move knew of the moment from which changes count for the way back."""
-        leg = self.leg
-        if await watermark(leg, ends) is not None:
-            return
-        reverse = await ends.source.fetchval(_REVERSE, self._move.id, REVERSE_PART)
-        if reverse is None:
-            raise RequestRefused(
-                f"move {self._move.id} left no mark in database "
-                f"{leg.source.placement.database}: it can't be undone, only settled"
-            )
-        async with leg.target.transaction(ends.target, bounds=_BOUNDS):
-            await leg.mover.hold(ends.target)
-            begun = msgspec.json.decode(reverse, type=str)
-            await leg.mover.note(ends.target, WATERMARK_PART, begun)
+    async def _oust_keepers(self, ends: Ends) -> None:
+        """Let no keeper write any more, wherever it stands: only now is how far it came certain."""
+        for connection in (ends.target, ends.source):
+            await homes.oust_others(connection, self.leg.mover, self._move.tenant_id)
 
     async def _erase(self) -> None:
         leg = self.leg

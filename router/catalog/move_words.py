@@ -12,7 +12,7 @@ from router.catalog.operations import OperationState
 from router.words import Placement, TenantId, Tier
 
 #: The kinds of operation that a move is made of.
-MOVE, UNDO, SETTLE = "move", "undo", "settle"
+MOVE, KEEP, UNDO, SETTLE = "move", "keep", "undo", "settle"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +96,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     operation: Standing
     settle: Standing | None
     undo: Standing | None
+    keep: Standing | None = None
 
     @property
     def stage(self) -> Stage:

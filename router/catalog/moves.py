@@ -82,13 +82,13 @@ class MoveFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AboutMove(msgspec.Struct, frozen=True, kw_only=True):
-    """What the data of the operations of kind undo and settle always hold."""
+    """What the data of the operations of kind keep, undo and settle always hold."""
 
     move: UUID
 
 
 async def get(connection: Connection, move_id: UUID) -> Move:
-    """Return the move that has this id, or whose undoing or settling has it; or raise NotFound."""
+    """Return the move that has this id, or one of whose operations has it; or raise NotFound."""
     row = await connection.fetchrow(_SQL["find"], move_id)
     if row is None:
         raise NotFound(f"there is no move {move_id}")
@@ -200,6 +200,7 @@ async def record_undo(connection: Connection, move_id: UUID, by: By) -> Operatio
     if await connection.fetchval(_SQL["stop_settling"], move.settle.id) is None:
         raise Conflict(f"the move {move.told()} is being settled: its source is being erased")
     await _no_wave(connection, await tenants.get_by_id(connection, move.tenant_id))
+    await stop_keeping(connection, move.id)
     operation = await operations.begin(
         connection,
         NewOperation(kind=UNDO, tenant_id=move.tenant_id, data=AboutMove(move=move.id)),
@@ -219,6 +220,14 @@ async def settle_now(connection: Connection, move_id: UUID, by: By) -> Operation
     assert move.settle is not None, "a decided move has its settling"
     await connection.execute(_SQL["wake"], move.settle.id)
     return await operations.get(connection, move.settle.id)
+
+
+async def stop_keeping(connection: Connection, move_id: UUID) -> None:
+    """Have nobody bring changes to a move's source any more: it is gone back to, or erased.
+
+    A keeper that stands still doesn't hear of it; homes.oust_others() sees to that one.
+    """
+    await connection.execute(_SQL["stop_keeping"], move_id)
 
 
 def role_of(tier: Tier) -> ClusterRole:
@@ -345,6 +354,7 @@ def _move(row: asyncpg.Record) -> Move:
         operation=msgspec.json.decode(row["operation"], type=Standing),
         settle=_decoded(row["settle"], Standing),
         undo=_decoded(row["undo"], Standing),
+        keep=_decoded(row["keep"], Standing),
     )
 
 

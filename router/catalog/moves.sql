@@ -4,11 +4,11 @@
 SELECT id FROM catalog.tenant WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: hold
-SELECT id FROM catalog.move WHERE id = $1 OR undo_id = $1 OR settle_id = $1 FOR NO KEY UPDATE
+SELECT id FROM catalog.move WHERE $1 IN (id, undo_id, settle_id, keep_id) FOR NO KEY UPDATE
 
 -- name: find
 SELECT * FROM catalog.move_whole
-WHERE id = (SELECT id FROM catalog.move WHERE id = $1 OR undo_id = $1 OR settle_id = $1)
+WHERE id = (SELECT id FROM catalog.move WHERE $1 IN (id, undo_id, settle_id, keep_id))
 
 -- name: find_open
 SELECT * FROM catalog.move_whole WHERE tenant_id = $1 AND ended_at IS NULL
@@ -52,6 +52,13 @@ WHERE id = $1 AND (state = 'failed' OR (state = 'waiting' AND not_before > now()
 UPDATE catalog.operation SET state = 'cancelled', finished_at = now()
 WHERE id = $1 AND state = 'waiting' AND started_at IS NULL RETURNING id
 
+-- name: stop_keeping
+-- Also one that runs: whoever does it hears of it at its next step.
+UPDATE catalog.operation SET state = 'cancelled', finished_at = now(), lease_owner = NULL,
+    lease_until = NULL
+WHERE id = (SELECT keep_id FROM catalog.move WHERE id = $1)
+    AND state IN ('waiting', 'running', 'failed')
+
 -- name: set_undo
 UPDATE catalog.move SET undo_id = $2, taken_back_at = now(), taken_back_by = $3 WHERE id = $1
 
@@ -69,13 +76,17 @@ UPDATE catalog.move SET rows_total = coalesce($4, rows_total),
 WHERE id = $1 AND EXISTS (SELECT FROM runs)
 RETURNING cancel_requested_at
 
+-- name: held
+SELECT 1 FROM catalog.operation WHERE id = $1 AND fencing_token = $2 AND state = 'running'
+
 -- name: decide
 UPDATE catalog.move SET decided_at = now(), pause_ms = $2, durations_ms = $3::text::jsonb,
-    proof = $4::text::jsonb, settle_id = $5, settle_after = now() + $6::interval, lag_rows = 0
+    proof = $4::text::jsonb, settle_id = $5, settle_after = now() + $6::interval, keep_id = $7,
+    lag_rows = 0
 WHERE id = $1 AND decided_at IS NULL RETURNING id
 
 -- name: settle_again
-UPDATE catalog.move SET settle_id = $2, settle_after = now() + $3::interval WHERE id = $1
+UPDATE catalog.move SET settle_id = $2, settle_after = now() + $3::interval, keep_id = $4 WHERE id = $1
 
 -- name: undone
 UPDATE catalog.move SET undone_at = now(), undo_receipt = $2::text::jsonb

@@ -1,7 +1,7 @@
 """What the runner of a move records: each write names its fencing token and commits with its step.
 
-The operation of a move, of its undoing and of its settling lead to the same row; ``move_of`` says
-which. Every function here that takes a connection belongs into the caller's transaction.
+The operations of a move, of its keeping, undoing and settling lead to the same row; ``move_of``
+says which. Every function here that takes a connection belongs into the caller's transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from router.catalog import audit, moves, operations, placements
 from router.catalog.audit import Deed
-from router.catalog.move_words import MOVE, SETTLE, Receipt, place_told
+from router.catalog.move_words import KEEP, MOVE, SETTLE, Receipt, place_told
 from router.catalog.moves import AboutMove, encoded
 from router.catalog.operations import NewOperation, Superseded
 from router.sql import load
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from router.words import Placement
 
 ACTOR = "worker"
+KEEP_AFTER = timedelta(minutes=1)
 _SQL = load("router.catalog", "moves.sql")
 
 
@@ -49,7 +50,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def move_of(operation: Operation) -> UUID:
-    """Return the id of the move that an operation of one of its three kinds works on."""
+    """Return the id of the move that an operation of one of its four kinds works on."""
     return operation.id if operation.kind == MOVE else operation.read(AboutMove).move
 
 
@@ -72,11 +73,19 @@ async def note_progress(
         noted.lag_rows,
     )
     if row is None:
-        raise Superseded(
-            f"operation {operation.id} isn't held by fencing token {operation.fencing_token} now"
-        )
+        raise _superseded(operation)
     requested_at: datetime | None = row["cancel_requested_at"]
     return requested_at
+
+
+async def assert_held(connection: Connection, operation: Operation) -> None:
+    """Raise Superseded when the operation isn't this runner's any more.
+
+    Unlike note_progress() it locks nothing and tells nobody: a keeper asks often, and whoever stops
+    it holds the move's row while it takes the operation's.
+    """
+    if await connection.fetchval(_SQL["held"], operation.id, operation.fencing_token) is None:
+        raise _superseded(operation)
 
 
 async def open_moves_on(
@@ -90,24 +99,27 @@ async def open_moves_on(
     return count
 
 
-async def decided(
+async def decided(  # noqa: PLR0913 - what is known, and what is to follow
     connection: Connection,
     progress: Progress,
     receipt: Receipt,
     reached: Reached,
     *,
     settle_after: timedelta,
+    keep_after: timedelta = KEEP_AFTER,
 ) -> None:
     """Let the catalog know where the tenant lives now, with the receipt, and when to settle.
 
-    Recorded twice, the first one stands.
+    Until then the way back is kept short, from ``keep_after`` on. Recorded twice, the first one
+    stands.
     """
     move = await moves.get(connection, progress.operation.id)
     await progress.advance_in(connection, reached.step, reached.note, data=reached.data)
     if move.decided_at is not None:
         return
     await placements.record(connection, move.tenant_id, move.target)
-    settling = await _record_settling(connection, move, settle_after)
+    settling = await _begin(connection, move, SETTLE, settle_after)
+    keeping = await _begin(connection, move, KEEP, keep_after)
     await connection.execute(
         _SQL["decide"],
         move.id,
@@ -116,6 +128,7 @@ async def decided(
         encoded(receipt.proof),
         settling.id,
         settle_after,
+        keeping.id,
     )
     await _tell(connection, move, "move.decide", {"pause_ms": receipt.pause_ms})
 
@@ -140,14 +153,29 @@ async def finish_undo(connection: Connection, progress: Progress) -> None:
 
 
 async def give_up_undo(
-    connection: Connection, progress: Progress, reason: str, *, settle_after: timedelta
+    connection: Connection,
+    progress: Progress,
+    reason: str,
+    *,
+    settle_after: timedelta,
+    keep_after: timedelta = KEEP_AFTER,
 ) -> None:
-    """Record that an undoing ended before its decision: the move stands, and is settled in time."""
+    """Record that an undoing ended before its decision: the move stands, and is settled in time.
+
+    Until then its way back is kept short by a keeper of its own: the first one can't write again.
+    """
     move = await moves.get(connection, move_of(progress.operation))
     await progress.give_up_in(connection, reason)
-    settling = await _record_settling(connection, move, settle_after)
-    await connection.execute(_SQL["settle_again"], move.id, settling.id, settle_after)
+    settling = await _begin(connection, move, SETTLE, settle_after)
+    keeping = await _begin(connection, move, KEEP, keep_after)
+    await connection.execute(_SQL["settle_again"], move.id, settling.id, settle_after, keeping.id)
     await _tell(connection, move, "move.undo_given_up", {"reason": reason})
+
+
+async def begin_settling(connection: Connection, operation: Operation) -> None:
+    """Record that the way back ends here: nobody keeps it any more. Raises Superseded."""
+    await note_progress(connection, operation, Noted())
+    await moves.stop_keeping(connection, move_of(operation))
 
 
 async def settled(
@@ -176,17 +204,21 @@ async def failed(connection: Connection, progress: Progress, error: str) -> None
     await progress.fail_in(connection, error)
 
 
-async def _record_settling(
-    connection: Connection, move: Move, settle_after: timedelta
-) -> Operation:
+async def _begin(connection: Connection, move: Move, kind: str, head_start: timedelta) -> Operation:
     return await operations.begin(
         connection,
         NewOperation(
-            kind=SETTLE,
+            kind=kind,
             tenant_id=move.tenant_id,
             data=AboutMove(move=move.id),
-            head_start=settle_after,
+            head_start=head_start,
         ),
+    )
+
+
+def _superseded(operation: Operation) -> Superseded:
+    return Superseded(
+        f"operation {operation.id} isn't held by fencing token {operation.fencing_token} now"
     )
 
 

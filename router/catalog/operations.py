@@ -238,10 +238,17 @@ async def give_up(connection: Connection, operation: Operation, *, reason: str) 
 
 
 async def release(
-    connection: Connection, operation: Operation, *, after: timedelta = timedelta()
+    connection: Connection,
+    operation: Operation,
+    *,
+    after: timedelta = timedelta(),
+    is_well: bool = False,
 ) -> None:
-    """Give an operation back unfinished, to be taken no sooner; the attempt doesn't count."""
-    await connection.execute(_SQL["release"], operation.id, operation.fencing_token, after)
+    """Give an operation back unfinished, to be taken no sooner; the attempt doesn't count.
+
+    ``is_well``: those that its runners didn't survive don't count any more either.
+    """
+    await connection.execute(_SQL["release"], operation.id, operation.fencing_token, after, is_well)
 
 
 async def retry(connection: Connection, operation_id: UUID) -> Operation:

@@ -98,7 +98,8 @@ WITH given_up AS (
 SELECT * FROM given_up
 
 -- name: release
-UPDATE catalog.operation SET state = 'waiting', attempts = greatest(attempts - 1, 0),
+UPDATE catalog.operation SET state = 'waiting',
+    attempts = CASE WHEN $4::boolean THEN 0 ELSE greatest(attempts - 1, 0) END,
     not_before = now() + $3::interval, lease_owner = NULL, lease_until = NULL
 WHERE id = $1 AND fencing_token = $2 AND state = 'running'
 

@@ -237,9 +237,9 @@ class Runner:
         return progress.operation
 
     async def _postpone(self, operation: Operation, why: Postponed) -> Operation:
-        _log.info("operation_postponed", operation=str(operation.id), reason=str(why))
+        _log.debug("operation_postponed", operation=str(operation.id), reason=str(why))
         async with self._catalog.transaction() as connection:
-            await operations.release(connection, operation, after=why.after)
+            await operations.release(connection, operation, after=why.after, is_well=why.is_well)
             return await operations.get(connection, operation.id)
 
     async def _fail(
@@ -293,11 +293,15 @@ class Runner:
 
 
 class Postponed(Exception):
-    """It isn't this operation's turn yet; no attempt is counted."""
+    """It isn't this operation's turn yet; no attempt is counted.
 
-    def __init__(self, reason: str, *, after: timedelta) -> None:
+    ``is_well``: nor is any before it, as this one ended as it was to end.
+    """
+
+    def __init__(self, reason: str, *, after: timedelta, is_well: bool = False) -> None:
         super().__init__(reason)
         self.after = after
+        self.is_well = is_well
 
 
 class Dropped(Exception):

@@ -24,6 +24,7 @@ CREATE TABLE catalog.move (
     settle_id     uuid CONSTRAINT settling_is_an_operation REFERENCES catalog.operation,
     settle_after  timestamptz,
     settled_at    timestamptz,
+    keep_id       uuid CONSTRAINT keeping_is_an_operation REFERENCES catalog.operation,
     undo_id       uuid CONSTRAINT undo_is_an_operation REFERENCES catalog.operation,
     undo_receipt  jsonb,
     undone_at     timestamptz,
@@ -33,7 +34,8 @@ CREATE TABLE catalog.move (
     CONSTRAINT move_leads_to_another_place CHECK (target - 'epoch' <> source - 'epoch'),
     CONSTRAINT taken_back_by_somebody CHECK (num_nulls(taken_back_at, taken_back_by) IN (0, 2)),
     CONSTRAINT decided_move_has_a_receipt
-        CHECK (num_nulls(decided_at, pause_ms, durations_ms, proof, settle_id, settle_after) IN (0, 6)),
+        CHECK (num_nulls(decided_at, pause_ms, durations_ms, proof, settle_id, settle_after, keep_id)
+            IN (0, 7)),
     CONSTRAINT undone_move_has_a_receipt
         CHECK (num_nulls(undone_at, undo_receipt) IN (0, 2) AND (undone_at IS NULL OR undo_id IS NOT NULL)),
     CONSTRAINT only_a_decided_move_is_settled_or_undone
@@ -77,9 +79,11 @@ SELECT m.id, m.tenant_id, t.slug, m.source::text AS source, m.target::text AS ta
     m.cancel_requested_at, m.decided_at, m.pause_ms, m.durations_ms::text AS durations_ms,
     m.proof::text AS proof, m.settle_after, m.settled_at, m.undo_receipt::text AS undo_receipt,
     m.undone_at, m.ended_at, catalog.standing(o)::text AS operation,
-    catalog.standing(s)::text AS settle, catalog.standing(u)::text AS undo
+    catalog.standing(s)::text AS settle, catalog.standing(u)::text AS undo,
+    catalog.standing(k)::text AS keep
 FROM catalog.move AS m
 JOIN catalog.tenant AS t ON t.id = m.tenant_id
 JOIN catalog.operation AS o ON o.id = m.id
 LEFT JOIN catalog.operation AS s ON s.id = m.settle_id
-LEFT JOIN catalog.operation AS u ON u.id = m.undo_id;
+LEFT JOIN catalog.operation AS u ON u.id = m.undo_id
+LEFT JOIN catalog.operation AS k ON k.id = m.keep_id;
