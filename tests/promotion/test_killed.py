@@ -14,6 +14,7 @@ import pytest_asyncio
 from promotion.faults import MOVE_POINTS
 from router.words import Tier
 from tests.promotion.killing import Goal, Scene, Way, draw, scene_of
+from tests.promotion.remains import remains
 from tests.scale import scaled
 
 if TYPE_CHECKING:
@@ -58,3 +59,4 @@ async def test_a_move_whose_worker_dies_comes_through(
             await scene.through(move_id)
     scene.assert_served_since(died_s)
     assert await scene.goal() == goal
+    assert await remains(scene.made) == []

@@ -14,6 +14,7 @@ from promotion.faults import SETTLE_POINTS, TURN_BACK_POINTS, UNDO_POINTS
 from router.catalog.operations import OperationState
 from router.words import Tier
 from tests.promotion.killing import Goal, Scene, draw, scene_of
+from tests.promotion.remains import remains
 from tests.scale import scaled
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ async def test_an_undo_whose_worker_dies_comes_through(
     assert undone.state is OperationState.DONE, undone.error
     scene.assert_served_since(died_s)
     assert await scene.goal() == source
+    assert await remains(scene.made) == []
     assert (await scene.made.move(move_id)).undone_at is not None
 
 
@@ -73,6 +75,7 @@ async def test_a_settling_whose_worker_dies_comes_through(
     assert settled.state is OperationState.DONE, settled.error
     scene.assert_served_since(died_s)
     assert await scene.goal() == goal
+    assert await remains(scene.made) == []
     assert (await scene.made.move(move_id)).settled_at is not None
 
 
@@ -93,3 +96,4 @@ async def test_a_turning_back_whose_worker_dies_comes_through(
     assert cancelled.state is OperationState.CANCELLED, cancelled.error
     scene.assert_served_since(died_s)
     assert await scene.goal() == source
+    assert await remains(scene.made) == []

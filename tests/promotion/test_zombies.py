@@ -17,6 +17,7 @@ import pytest_asyncio
 from router.catalog.operations import OperationState
 from router.words import Tier
 from tests.promotion.killing import Goal, Scene, Way, draw, scene_of
+from tests.promotion.remains import remains
 from tests.scale import scaled
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ async def test_a_sleeper_writes_nothing_when_it_wakes(scene: Scene, point: str, 
             await scene.through(move_id)
     scene.assert_served_since(slept_s, HELD_S_MAX if "fence" in point else None)
     assert await scene.goal() == goal
+    assert await remains(scene.made) == []
 
 
 async def test_a_sleeper_erases_nothing_of_a_tenant_that_came_back(scene: Scene) -> None:
@@ -146,6 +148,7 @@ async def test_a_sleeper_erases_nothing_of_a_tenant_that_came_back(scene: Scene)
             assert await written(scene) == before
             await sleeper.stop()
     assert await scene.goal() == home
+    assert await remains(scene.made) == []
 
 
 @pytest.mark.parametrize("point", ["turn_back.before", "turn_back.asleep"])
@@ -173,3 +176,4 @@ async def test_a_sleeper_leaves_the_next_move_alone(scene: Scene, point: str) ->
         async with scene.working():
             await scene.through(next_id)
     assert await scene.goal() == goal
+    assert await remains(scene.made) == []

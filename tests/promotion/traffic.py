@@ -24,16 +24,23 @@ if TYPE_CHECKING:
     from httpx import AsyncClient, Response
 
 _PAUSE_S = 0.06
+_LOOK_S = 0.02
 _GONE = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One request: when it began and ended, and why it counts as failed."""
 
+    what: str
     began_s: float
     ended_s: float
     client: int
     failure: str | None = None
+
+    @property
+    def took_s(self) -> float:
+        """How long somebody waited."""
+        return self.ended_s - self.began_s
 
 
 class _Unanswered(Exception):
@@ -58,23 +65,26 @@ class Traffic:
         #: Names of new rows whose writer had no answer.
         self.perhaps: set[str] = set()
         self.asked: list[Asked] = []
+        self._stalls: list[tuple[float, float]] = []
         self.wrong: list[str] = []
 
     @contextlib.asynccontextmanager
     async def flowing(self) -> AsyncGenerator[None]:
         """Let people write as long as the block lasts; what was asked before is forgotten."""
         self.asked.clear()
+        self._stalls.clear()
         self._stock = await self._export()
         is_over = asyncio.Event()
         writers = [
             asyncio.ensure_future(_Writer(self, number, self._seed).run(is_over))
             for number in range(self._writers)
         ]
+        watch = asyncio.ensure_future(self._watch(is_over))
         try:
             yield
         finally:
             is_over.set()
-            await asyncio.gather(*writers)
+            await asyncio.gather(*writers, watch)
 
     def failures(self) -> list[Asked]:
         """Return what failed."""
@@ -87,9 +97,14 @@ class Traffic:
         marks = sorted([since_s, *good, max(later)])
         return max(after - before for before, after in itertools.pairwise(marks))
 
-    def slowest_s(self, since_s: float) -> float:
-        """Return how long the slowest request took that ended after a moment."""
-        return max(each.ended_s - each.began_s for each in self.asked if each.ended_s >= since_s)
+    def stalled_s(self, since_s: float) -> float:
+        """Return the longest time for which this process itself, gateways and all, got no CPU."""
+        return max((late_s for at_s, late_s in self._stalls if at_s >= since_s), default=0.0)
+
+    def slowest(self, since_s: float) -> Asked:
+        """Return the slowest request that ended after a moment."""
+        later = [each for each in self.asked if each.ended_s >= since_s]
+        return max(later, key=lambda each: each.took_s)
 
     async def differences(self) -> list[str]:
         """Compare what is there with what people were told; call it when nobody writes."""
@@ -126,9 +141,20 @@ class Traffic:
                 raise _Unanswered(failure)
             return answer
         finally:
-            self.asked.append(
-                Asked(began_s=began_s, ended_s=time.monotonic(), client=client, failure=failure)
+            asked = Asked(
+                what=f"{method} {path}",
+                began_s=began_s,
+                ended_s=time.monotonic(),
+                client=client,
+                failure=failure,
             )
+            self.asked.append(asked)
+
+    async def _watch(self, is_over: asyncio.Event) -> None:
+        while not is_over.is_set():
+            due_s = time.monotonic() + _LOOK_S
+            await asyncio.sleep(_LOOK_S)
+            self._stalls.append((due_s, time.monotonic() - due_s))
 
     async def _export(self) -> dict[int, str]:
         for client in self._clients:
