@@ -64,6 +64,7 @@ def _rule(pattern: str, reason: str, *, in_bodies: bool = True) -> _Rule:
 
 _SEQUENCE = "a sequence would be shared by all customers; use Identity()"
 _ONE_TRANSACTION = "a revision is one transaction, which the platform begins and ends; leave it out"
+_WHO = "the platform chooses who a transaction is; leave it out"
 _NOT_PLAIN = "inherited and partitioned tables can't be stored; make it plain"
 _ROW_SECURITY = "row security is the platform's, for every table the same; leave it out"
 _WITHIN_A_TENANT = (
@@ -94,15 +95,19 @@ _RULES = (
         "rights are the platform's: each login gets what its tables need; leave it out",
     ),
     _rule(
-        r"\bowner\s+to\b|\breassign\s+owned\b",
+        r"(?<!rename\s)(?<!column\s)\bowner\s+to\b|\breassign\s+owned\b",
         "everything belongs to the platform's owner; leave it out",
     ),
     _rule(
         rf"{_BEGINS}(?P<what>(?:set|reset)\s+(?:local\s+|session\s+)?role\b)"
-        r"|^create\b(?:(?!\bbegin\s+atomic\b).)*?\b(?:function|procedure)\b"
-        r"(?:(?!\bbegin\s+atomic\b).)*?\b(?P<also>set\s+role)\b"
         r"|\bset_config\s*\(\s*'role'|\bsession[_\s]+authorization\b",
-        "the platform chooses who a transaction is; leave it out",
+        _WHO,
+    ),
+    _rule(
+        r"^(?:create|alter)\b(?:(?!\bbegin\s+atomic\b).)*?\b(?:function|procedure)\b"
+        r"(?:(?!\bbegin\s+atomic\b).)*?\b(?P<what>set\s+role)\b",
+        _WHO,
+        in_bodies=False,
     ),
     _rule(
         r"^(?P<what>(?:set|reset)\s+(?:local\s+|session\s+)?(?:search_path|all)\b)|^discard\b",
@@ -125,7 +130,7 @@ _RULES = (
         rf"{_MAYBE}(?:only\s+)?{_NAME}\s*\.\s*{_NAME})"
         rf"|^create\s.*?\b(?:index|trigger)\b.*?\b(?P<also>on\s+(?:only\s+)?{_NAME}\s*\.\s*{_NAME})"
         r"|^(?P<third>(?:insert\s+into|update|delete\s+from|truncate(?:\s+table)?)\s+(?:only\s+)?"
-        rf"{_NAME}\s*\.\s*{_NAME})",
+        rf"(?!\"?gate\b){_NAME}\s*\.\s*{_NAME})",
         "it names a schema; leave it out, the platform chooses it",
         in_bodies=False,
     ),
@@ -246,8 +251,7 @@ def sql_refusals(sql: str, *, where: str) -> Iterator[str]:
 def _said(found: re.Match[str]) -> str:
     """Say the part of a statement that a rule is about."""
     parts = found.groupdict()
-    said = parts.get("what") or parts.get("also") or parts.get("third") or found[0]
-    return " ".join(said.split())
+    return (parts.get("what") or parts.get("also") or parts.get("third") or found[0]).strip()
 
 
 def _statements(sql: str) -> Iterator[_Statement]:
@@ -258,7 +262,7 @@ def _statements(sql: str) -> Iterator[_Statement]:
     for found in _PIECE.finditer(sql):
         match found.lastgroup:
             case "end" if not _is_within_body(code, since):
-                yield _Statement(code="".join(code).strip(), bodies="".join(bodies))
+                yield _statement(code, bodies)
                 code, bodies, since = [], [], 0
                 continue
             case "end":
@@ -269,7 +273,13 @@ def _statements(sql: str) -> Iterator[_Statement]:
             case _:
                 pass
         code.append(_spoken(found))
-    yield _Statement(code="".join(code).strip(), bodies="".join(bodies))
+    yield _statement(code, bodies)
+
+
+def _statement(code: list[str], bodies: list[str]) -> _Statement:
+    return _Statement(
+        code=" ".join("".join(code).split()), bodies=" ".join("".join(bodies).split())
+    )
 
 
 def _is_within_body(code: list[str], since: int) -> bool:
