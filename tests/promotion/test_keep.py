@@ -17,10 +17,11 @@ from router.catalog import moves, moving, operations
 from router.catalog.move_words import KEEP, Stage
 from router.catalog.operations import OperationState, Superseded
 from router.catalog.runner import Runner
+from router.connect import connect
 from router.names import quote
 from router.words import Tier
 from tests.promotion.leftovers import assert_nothing_left
-from tests.promotion.trips import BY, LIMITS, RUNNING, hub_of
+from tests.promotion.trips import BY, LIMITS, RUNNING, elsewhere, hub_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -178,6 +179,27 @@ async def test_a_keeper_that_was_ousted_in_between_writes_nothing(hub: Hub) -> N
     assert await logged(trip) >= 2_000
     undone = await trip.undo(move.id)
     assert undone.state is OperationState.DONE, undone.error
+
+
+@pytest.mark.parametrize(("ending", "point"), [("undo", "undo.follow"), ("settle", "settle.batch")])
+async def test_whoever_ends_a_move_ousts_its_keeper_first(
+    hub: Hub, ending: str, point: str
+) -> None:
+    trip, move = await moved_with_changes(hub, Tier.ROWS, "shared-2")
+    await keep(trip, move.id)
+    address = hub.platform.fleet.admin_address(move.source.cluster, move.source.database)
+    seen: list[tuple[UUID, int]] = []
+
+    async def look() -> None:
+        connection = await connect(address, purpose="test")
+        seen.extend(tuple(row) for row in await connection.fetch(_TOKENS, trip.tenant.id))
+        await connection.close()
+
+    trip.change(msgspec.structs.replace(HASTY, erase_rows_a_batch=100))
+    trip.faults.at(point, lambda: elsewhere(look))
+    ended = await (trip.undo(move.id) if ending == "undo" else trip.settle(move.id))
+    assert ended.state is OperationState.DONE, ended.error
+    assert (await keep_id(trip, move.id), 2**63 - 1) in seen
 
 
 async def test_a_keeper_that_is_too_late_leaves_nothing_behind(hub: Hub) -> None:
