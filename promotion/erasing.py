@@ -34,7 +34,7 @@ _SQL = load("promotion", "erasing.sql")
 _BATCH_BOUNDS = Bounds(statement_ms=30_000, lock_ms=1_000)
 _CALM_BOUNDS = Bounds(statement_ms=60_000, lock_ms=1_000)
 #: To drop a table needs the tables to which it refers for a moment, and others read those.
-_DROP_LOCK_MS = 250
+DROP_LOCK_MS = 250
 _PATIENCE = timedelta(seconds=1)
 #: How long transactions that began under a capture are waited for.
 _FAREWELL_S = 2.0
@@ -78,9 +78,9 @@ async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on
         if place.tier is Tier.ROWS:
             erased = await _erase_rows(terms, connection, gone, mover)
         if place.tier is Tier.SCHEMA:
-            await drop_schema(connection, place.schema, lock_ms=_DROP_LOCK_MS)
+            await drop_schema(connection, place.schema, lock_ms=DROP_LOCK_MS)
         if landing_schema is not None:
-            await drop_schema(connection, landing_schema, lock_ms=_DROP_LOCK_MS)
+            await drop_schema(connection, landing_schema, lock_ms=DROP_LOCK_MS)
         terms.faults.reach("settle.dropped")
         if not _is_one_database(gone, beside):
             await _forget_tenant(connection, gone, mover)

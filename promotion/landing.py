@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 LANDING_PART = "landing"
 MERGED_PART = "merged"
 _SQL = load("promotion", "landing.sql")
-_BOUNDS = Bounds(statement_ms=60_000)
+#: To drop a reference needs the table to which it leads for a moment, and everybody reads those:
+#: who waits for it has them all wait behind.
+_BOUNDS = Bounds(statement_ms=60_000, lock_ms=250)
 #: One transaction over all of a tenant's rows: what bounds it is their number.
 _MERGE_BOUNDS = Bounds(statement_ms=0)
 #: Fewer rows are soon read, whichever index leads to them.
@@ -57,7 +59,8 @@ async def land(
     """Make the private tables and lay them bare; whoever repeats it finds it done.
 
     Row security stays enabled, for everybody but the tables' owner: COPY FROM refuses it. Triggers
-    are off until the rows are complete, as they would take the copy for somebody's work.
+    are off until the rows are complete, as they would take the copy for somebody's work. Raises
+    LockNotAvailableError where somebody reads reference tables for long: try again.
     """
     place = side.placement
     await make_schema(

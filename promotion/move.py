@@ -6,10 +6,11 @@ recorded under the operation's fencing token; so any worker continues what anoth
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from promotion import capture, homes, indexes, landing
 from promotion.copying import Chunk, copy
 from promotion.cutting import Listener, WaitedTooLong, cut, end_transactions, pause_ms, shut_target
-from promotion.erasing import patiently
+from promotion.erasing import DROP_LOCK_MS, patiently
 from promotion.following import NotConverging, ProofDiffers, catch_up, follow, verify
 from promotion.leg import BARE_PART, PLACES_PART, Leg, is_left, reaching
 from promotion.pace import Pace
@@ -47,7 +48,10 @@ if TYPE_CHECKING:
     from router.catalog.operations import Operation
     from router.catalog.runner import Progress
 
+_T = TypeVar("_T")
 _TURN_S = 1.0
+#: Between two tries, so that who waited meanwhile isn't held up at once again.
+_REST_S = 1.0
 _NOTE_EVERY_S = 0.2
 _COUNT_BOUNDS = Bounds(statement_ms=120_000)
 #: What no repetition makes better, or was waited for long enough: the tenant stays where it is.
@@ -232,8 +236,15 @@ class Job:
         await shut_target(leg, ends)
         await self._announce(ends)
         await capture.check(ends.source, leg.source.schema, leg.shape)
-        landed = await landing.land(
-            ends.target, leg.into, leg.shape, leg.mover, blueprint=self._terms.blueprint
+        landed = await self._at_a_good_moment(
+            partial(
+                landing.land,
+                ends.target,
+                leg.into,
+                leg.shape,
+                leg.mover,
+                blueprint=self._terms.blueprint,
+            )
         )
         if await fingerprint(ends.source, leg.source.schema, leg.shape) != landed.fingerprint:
             raise ShapeDiffers(
@@ -343,7 +354,9 @@ class Job:
             ends.target, self.leg.into, self.leg.target, self.leg.shape, self.leg.mover
         )
         self._reach("merge.merged")
-        await drop_schema(ends.target, self.leg.into.schema)
+        await self._at_a_good_moment(
+            partial(drop_schema, ends.target, self.leg.into.schema, lock_ms=DROP_LOCK_MS)
+        )
         await self._note_bare(ends, None)
         self._reach("merge.after")
         self.leg = msgspec.structs.replace(self.leg, into=self.leg.target)
@@ -407,6 +420,18 @@ class Job:
         self._noted_s = time.monotonic()
         if await self._tell(noted) is not None:
             raise Cancelled
+
+    async def _at_a_good_moment(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Try shortly, and again, what has to wait for a reader: others would wait behind it."""
+        ends_s = time.monotonic() + self._terms.limits.wait_s_max
+        while True:
+            try:
+                return await work()
+            except asyncpg.LockNotAvailableError:
+                if time.monotonic() > ends_s:
+                    raise
+            await self._look_up()
+            await asyncio.sleep(_REST_S)
 
     async def _look_up(self) -> None:
         """Hear now and then, in the midst of a wait, whether it is still wanted."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from billing.price_list import read_price_list
+from deploy import reference
 from deploy.fleet_setup import bring_up_to_date, ensure_cluster
 from deploy.making import PlatformPlaces
 from deploy.platform import Platform, running
@@ -24,6 +25,7 @@ from promotion.figures import Figures
 from promotion.move import MoveHandler
 from promotion.settle import SettleHandler
 from promotion.shape import shape_of
+from promotion.side import Side
 from promotion.terms import MoveLimits, Terms
 from promotion.undo import UndoHandler
 from router.catalog import moves, operations, tenants
@@ -284,6 +286,10 @@ class Trip:
         async with store.rows(self.tenant.id, place) as rows:
             return await rows.digests()
 
+    def side(self, place: Placement) -> Side:
+        """Look at one of the tenant's places as the platform does."""
+        return Side(fleet=self.hub.platform.fleet, tenant_id=self.tenant.id, placement=place)
+
     def landing(self, place: Placement, schema: str) -> Placement:
         """Name the private tables before shared ones."""
         return msgspec.structs.replace(place, schema=schema)
@@ -363,6 +369,7 @@ async def hub_of(clusters: Clusters, product: str = STORE_PRODUCT) -> AsyncGener
         platform = Platform(settings)
         await bring_up_to_date(platform.catalog, read_price_list())
         await stack.enter_async_context(running(platform))
+        await reference.prepare_catalog(platform)
         for name, role, database, admin in (
             ("shared-1", ClusterRole.SHARED, shared, first),
             ("dedicated-1", ClusterRole.DEDICATED, shared, other),
