@@ -89,6 +89,7 @@ async def attempt(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]
         here = await _keep_tables(leg.source, ends.source, leg.shape)
         assert_equal_tables(here, there, leg.source.schema, leg.target.schema)
         await capture.check(ends.source, leg.source.schema, leg.shape)
+        await _prepare(leg, ends)
         began = time.perf_counter()
         await ends.source.execute(_LOCK.format(lock_key(leg.source.tenant_id)))
         reach("fence.locked")
@@ -102,6 +103,16 @@ async def attempt(leg: Leg, ends: Ends, since: str, reach: Callable[[str], None]
         await _let_go(ends)
         raise
     return Cut(pause_ms=pause_ms, keys=keys)
+
+
+async def _prepare(leg: Leg, ends: Ends) -> None:
+    """Do in both transactions what needn't wait for the writers' end; nobody sees it before."""
+    # Asked once before, so that the driver needn't prepare it while writers wait.
+    await ends.target.fetchval(_SNAPSHOT)
+    if not leg.is_one_database:
+        await homes.open_at(ends.target, leg.source, leg.target, captured=leg.captures)
+        await leg.mover.hold(ends.source)
+        await leg.mover.note(ends.source, PAUSE_PART, 0.0)
 
 
 async def _keep_tables(side: Side, connection: Connection, shape: Shape) -> str:
@@ -125,17 +136,15 @@ async def _bring_the_rest(leg: Leg, ends: Ends, since: str, reach: Callable[[str
     if leg.captures:
         # Every writer of the tenant has ended, so this snapshot sees all that they wrote down.
         await leg.mover.note(ends.target, REVERSE_PART, await ends.target.fetchval(_SNAPSHOT))
-    if not leg.is_one_database:
-        await homes.open_at(ends.target, leg.source, leg.target, captured=leg.captures)
     await ends.target.execute("COMMIT")
     reach("fence.target_committed")
     return delta.changes.count
 
 
 async def _decide(leg: Leg, ends: Ends, began: float) -> float:
-    # Not before: both ends may share this row, and the target's transaction had it.
-    await leg.mover.hold(ends.source)
     if leg.is_one_database:
+        # Not before: both ends share this row, and the target's transaction had it.
+        await leg.mover.hold(ends.source)
         await homes.turn(ends.source, leg.source, leg.target, captured=leg.captures)
     else:
         await homes.leave(ends.source, leg.source, leg.target)
