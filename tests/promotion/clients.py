@@ -56,6 +56,10 @@ class _Artist(msgspec.Struct, frozen=True):
     name: str
 
 
+class _Playlist(msgspec.Struct, frozen=True):
+    playlist_id: int
+
+
 class _Line(msgspec.Struct, frozen=True):
     invoice_line_id: int
     track_id: int
@@ -129,6 +133,8 @@ class Client:
         self._found = list(range(number + 1, last + 1, load.clients))
         self._made: list[int] = []
         self._invoices: dict[int, _Invoice] = {}
+        #: A list that nobody else writes on, and what is on it.
+        self._playlist: int | None = None
         self._listed: list[tuple[int, int]] = []
 
     async def run(self, is_over: asyncio.Event) -> None:
@@ -213,18 +219,23 @@ class Client:
             self._note(answer, "invoice_line", (str(line.invoice_line_id),), None)
 
     async def _put_on(self) -> None:
-        # A track that only this client touches, and that was on no list before.
-        share = (self._stock.tracks - self._stock.listed) // self._load.clients
-        track = self._stock.listed + 1 + share * self._number + self._dice.randrange(share)
-        playlist = self._dice.randint(1, self._stock.playlists)
-        if (playlist, track) in self._listed:
+        if self._playlist is None:
+            await self._begin_playlist()
             return
-        answer = await self._voice.ask(
-            "POST", f"/playlists/{playlist}/tracks", {"track_id": track}, good=[_CREATED]
-        )
-        self._note(answer, "playlist_track", (str(playlist), str(track)), ())
+        listed = (self._playlist, self._dice.randint(1, self._stock.tracks))
+        if listed in self._listed:
+            return
+        path, body = f"/playlists/{listed[0]}/tracks", {"track_id": listed[1]}
+        answer = await self._voice.ask("POST", path, body, good=[_CREATED])
+        self._note(answer, "playlist_track", (str(listed[0]), str(listed[1])), ())
         if answer is not None:
-            self._listed.append((playlist, track))
+            self._listed.append(listed)
+
+    async def _begin_playlist(self) -> None:
+        body = {"name": self._name()}
+        answer = await self._voice.ask("POST", "/playlists", body, good=[_CREATED])
+        if answer is not None:
+            self._playlist = msgspec.json.decode(answer.body, type=_Playlist).playlist_id
 
     async def _take_off(self) -> None:
         playlist, track = self._listed.pop(self._dice.randrange(len(self._listed)))

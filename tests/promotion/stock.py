@@ -34,9 +34,6 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True):
     artists: int
     customers: int
     tracks: int
-    playlists: int
-    #: The tracks up to this one are on a playlist.
-    listed: int
     rows: int
 
 
@@ -62,7 +59,5 @@ async def fill(
         artists=counts["artist"],
         customers=counts["customer"],
         tracks=counts["track"],
-        playlists=counts["playlist"],
-        listed=counts["playlist_track"],
         rows=sum(counts.values()),
     )
