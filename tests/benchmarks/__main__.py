@@ -13,12 +13,16 @@ from rich.console import Console
 from tests.benchmarks import figures
 from tests.benchmarks.cpu import IS_KNOWN
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.moves import MOVES, measure_moves
+from tests.benchmarks.moving import MEASURE_QUICK, Measure
 from tests.benchmarks.report import Report
 from tests.benchmarks.requests import OPERATIONS, compare_operation
 from tests.benchmarks.rounds import Comparison
 from tests.benchmarks.world import FLOOR_DATABASE, QUICK, BenchWorld, Sizes, bench_world, serving
 
 FIGURES = ("directory", "connections", "provision", "memory")
+#: Everything about moves; each of its parts may also be asked for alone.
+ALL_MOVES = "moves"
 ROUNDS = 20
 ROUNDS_QUICK = 5
 
@@ -29,10 +33,21 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...]
     sizes: Sizes
     rounds: int
+    measure: Measure = MEASURE_QUICK
 
 
 async def run(wish: Wish) -> Report:
-    """Build the world, measure what is wished for, and take everything down."""
+    """Build the worlds, measure what is wished for, and take everything down."""
+    found = await measure_moves(
+        [part for part in MOVES if part in wish.parts or ALL_MOVES in wish.parts], wish.measure
+    )
+    if not set(wish.parts).difference(MOVES, [ALL_MOVES]):
+        return Report(sizes=wish.sizes, comparisons=[], figures=found)
+    report = await _run_requests(wish)
+    return msgspec.structs.replace(report, figures=report.figures + found)
+
+
+async def _run_requests(wish: Wish) -> Report:
     reports: list[Report] = []
     async with bench_world(wish.sizes) as world:
         compared, found = await _with_servers(world, wish)
@@ -72,21 +87,23 @@ async def _with_servers(world: BenchWorld, wish: Wish) -> tuple[list[Comparison]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"some of {', '.join((*OPERATIONS, *FIGURES))}")
-    parser.add_argument("--quick", action="store_true", help="fewer tenants and rounds")
+    known = (*OPERATIONS, *FIGURES, ALL_MOVES, *MOVES)
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(known)}")
+    parser.add_argument("--quick", action="store_true", help="fewer tenants, rows and rounds")
     parser.add_argument("--json", action="store_true", help="one document instead of tables")
     parser.add_argument("--strict", action="store_true", help="fail when noisy, or missed a mark")
     parser.add_argument("--rounds", type=int, help="blocks of each variant")
     given = parser.parse_args()
-    unknown = set(given.parts).difference(OPERATIONS, FIGURES)
+    unknown = set(given.parts).difference(known)
     if unknown:
         parser.error(f"nothing is called {', '.join(sorted(unknown))}")
     if not IS_KNOWN:
         parser.error("CPU time of other processes is read from /proc/…/schedstat: use Linux")
     wish = Wish(
-        parts=tuple(given.parts) or (*OPERATIONS, *FIGURES),
+        parts=tuple(given.parts) or (*OPERATIONS, *FIGURES, ALL_MOVES),
         sizes=QUICK if given.quick else Sizes(),
         rounds=given.rounds or (ROUNDS_QUICK if given.quick else ROUNDS),
+        measure=MEASURE_QUICK if given.quick else Measure(),
     )
     report = uvloop.run(run(wish))
     if given.json:

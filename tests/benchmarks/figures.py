@@ -19,6 +19,7 @@ from router.words import Isolation, TenantStatus, Tier
 from tests.benchmarks.client import Client, request
 from tests.benchmarks.world import CATALOG_DATABASE, PLANS, BenchWorld, Server, cluster_of, slug_of
 
+RATIO = "ratio"
 LOOKUP_NS_MAX = 1_000
 TENANT_BYTES_MAX = 2_048
 PROVISION_MS_MAX = {Tier.ROWS: 100, Tier.SCHEMA: 500, Tier.DATABASE: 2_000}
@@ -33,16 +34,29 @@ _OURS = """
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One number with its unit, and what it may be at most."""
+    """One number with its unit, and what it may be at most, or at least."""
 
     name: str
     value: float
     unit: str
     value_max: float | None = None
+    value_min: float | None = None
 
     @property
     def is_missed(self) -> bool:
-        return self.value_max is not None and self.value > self.value_max
+        is_above = self.value_max is not None and self.value > self.value_max
+        return is_above or (self.value_min is not None and self.value < self.value_min)
+
+    @property
+    def limit(self) -> str:
+        """Say what it may be; nothing where it may be anything."""
+        if self.value_max is not None:
+            return f"{self.shown(self.value_max)} at most"
+        return "" if self.value_min is None else f"{self.shown(self.value_min)} at least"
+
+    def shown(self, value: float) -> str:
+        """Spell a number of this unit."""
+        return f"{value:,.2f}" if self.unit == RATIO else f"{value:,.1f} {self.unit}"
 
 
 async def look_up(world: BenchWorld) -> list[Figure]:

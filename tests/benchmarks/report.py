@@ -34,7 +34,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             for line in each.missed
         ]
         return lines + [
-            f"{figure.name}: {figure.value:,.0f} {figure.unit}, {figure.value_max:,.0f} at most"
+            f"{figure.name}: {figure.shown(figure.value)}, {figure.limit}"
             for figure in self.figures
             if figure.is_missed
         ]
@@ -52,8 +52,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         for comparison in self.comparisons:
             console.print(_table(comparison))
         for figure in self.figures:
-            limit = f" (at most {figure.value_max:,.0f})" if figure.value_max else ""
-            console.print(f"{figure.name}: {figure.value:,.1f} {figure.unit}{limit}")
+            limit = f" ({figure.limit})" if figure.limit else ""
+            console.print(f"{figure.name}: {figure.shown(figure.value)}{limit}")
         for sentence in self.missed:
             console.print(f"missed: {sentence}")
         if self.is_noisy:

@@ -1,7 +1,7 @@
-"""One server process of a measurement: `python -m tests.benchmarks.server gateway|floor PORT`.
+"""One process of a measurement: `python -m tests.benchmarks.server gateway|floor|worker PORT`.
 
-The gateway is the whole one, configured by the environment as `stepwell serve` is; the floor has
-the same server under it.
+Gateway and worker are the whole ones, configured by the environment as `stepwell serve` and
+`stepwell worker` are; the floor has the gateway's server under it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 
+import msgspec
 import uvicorn
 import uvloop
 
@@ -17,11 +18,16 @@ from deploy import logs
 from deploy.app import create_app
 from deploy.settings import DATABASE_URL, load
 from deploy.stack.ports import LOOPBACK
+from deploy.worker import work
 from tests.benchmarks.floor import create_floor
 
 
 def main() -> None:
     kind, port = sys.argv[1:]
+    if kind == "worker":
+        settings = load(os.environ)
+        work(msgspec.structs.replace(settings, worker_port=int(port), log_level="warning"))
+        return
     logs.configure(log_format="json", level="warning")
     app = create_app(load(os.environ)) if kind == "gateway" else create_floor(_floor_dsn())
     server = uvicorn.Server(

@@ -3,6 +3,8 @@ from __future__ import annotations
 import msgspec
 
 from tests.benchmarks.__main__ import Wish, run
+from tests.benchmarks.figures import RATIO, Figure
+from tests.benchmarks.moving import Measure
 from tests.benchmarks.report import Report
 from tests.benchmarks.rounds import Cost, compare
 from tests.benchmarks.world import Sizes
@@ -24,6 +26,25 @@ async def test_a_short_run_measures_every_variant() -> None:
     assert {figure.unit for figure in report.figures} == {"B"}
     assert not [figure for figure in report.figures if figure.is_missed]
     assert msgspec.json.decode(msgspec.json.encode(report.document()))["sizes"]["rows"] == 4
+
+
+async def test_a_short_run_moves_tenants_under_load() -> None:
+    measure = Measure(small=1_000, large=2_000, pairs=1, pairs_large=1)
+    report = await run(Wish(parts=("pauses",), sizes=FEW, rounds=1, measure=measure))
+    found = {figure.name: figure.value for figure in report.figures}
+    assert found["cut-overs under load"] == 6
+    assert all(value > 0 for value in found.values())
+
+
+def test_a_figure_says_what_it_may_be() -> None:
+    slow = Figure(name="pause", value=30.0, unit="ms", value_max=20.0)
+    poor = Figure(name="copy", value=0.85, unit=RATIO, value_min=0.9)
+    good = Figure(name="moves", value=1.0, unit="moves")
+    report = Report(sizes=FEW, comparisons=[], figures=[slow, poor, good])
+    assert report.missed == [
+        "pause: 30.0 ms, 20.0 ms at most",
+        "copy: 0.85, 0.90 at least",
+    ]
 
 
 def test_a_floor_that_differs_from_itself_makes_a_run_noisy() -> None:

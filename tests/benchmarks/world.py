@@ -205,14 +205,15 @@ async def _make_tenants(
     platform = Platform(settings)
     await bring_up_to_date(platform.catalog, read_price_list())
     async with running(platform):
-        await _make_clusters(platform, clusters)
+        await make_clusters(platform, clusters)
         made = {tier: await _make_tier(platform, tier, sizes.of(tier)) for tier in Tier}
         async with platform.fleet.admin("shared-1", SHARED_DATABASE) as connection:
             await connection.execute("ANALYZE")
     return made
 
 
-async def _make_clusters(platform: Platform, clusters: Clusters) -> None:
+async def make_clusters(platform: Platform, clusters: Clusters) -> None:
+    """Let a catalog know both servers."""
     for name, role, cluster in (
         ("shared-1", ClusterRole.SHARED, clusters.shared),
         ("dedicated-1", ClusterRole.DEDICATED, clusters.dedicated),
