@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     literal_column,
 )
+from sqlalchemy import column as named
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import conv
@@ -96,7 +97,7 @@ def _derive_table(table: Table, stored: MetaData) -> Table:
                     )
                 )
             case CheckConstraint() if not getattr(constraint, "_type_bound", False):
-                items.append(CheckConstraint(constraint.sqltext, name=_name(constraint)))
+                items.append(_derive_check(constraint))
             case _:
                 pass
     derived = Table(table.name, stored, *items, comment=table.comment)
@@ -121,9 +122,7 @@ def _derive_column(column: Column[object], table: Table) -> Column[object]:
     if column is table.autoincrement_column and column.identity is None:
         # A column that SQLAlchemy would spell SERIAL: an identity needs no rights on a sequence.
         checks = [
-            CheckConstraint(each.sqltext, name=_name(each))
-            for each in column.constraints
-            if isinstance(each, CheckConstraint)
+            _derive_check(each) for each in column.constraints if isinstance(each, CheckConstraint)
         ]
         copied = Column(
             column.name,
@@ -134,6 +133,16 @@ def _derive_column(column: Column[object], table: Table) -> Column[object]:
             comment=column.comment,
         )
     return copied
+
+
+def _derive_check(constraint: CheckConstraint) -> CheckConstraint:
+    # A check over columns joins their table by itself, and that is the product's.
+    sqltext: ColumnElement[Any] = visitors.replacement_traverse(
+        constraint.sqltext,
+        {},
+        lambda element, **_: named(element.name) if isinstance(element, Column) else None,
+    )
+    return CheckConstraint(sqltext, name=_name(constraint))
 
 
 def _derive_foreign_key(constraint: ForeignKeyConstraint) -> ForeignKeyConstraint:
