@@ -28,13 +28,14 @@ from promotion.steps import Step, lands_first, next_step
 from promotion.terms import HolderPolicy
 from promotion.turning_back import AlreadyDecided, turn_back
 from router.alchemy import TENANT_COLUMN
-from router.catalog import moves, moving
+from router.catalog import moves, moving, tenants
 from router.catalog.move_words import Receipt, TableProof
 from router.catalog.moving import Noted, Reached
 from router.catalog.operations import Superseded
 from router.catalog.runner import Postponed
 from router.database import drop_schema
-from router.errors import PlatformError, RequestRefused
+from router.errors import Conflict, PlatformError, RequestRefused
+from router.words import TenantStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -446,6 +447,11 @@ class Job:
 
     async def _check_cancel(self) -> None:
         await self._note(Noted(), at_once=True)
+        async with self._terms.catalog.connection() as connection:
+            tenant = await tenants.get_by_id(connection, self._move.tenant_id)
+        # A suspended one moves on: it is to be where it belongs when it is served again.
+        if tenant.status is TenantStatus.ERASED:
+            raise Conflict(f"tenant {tenant.slug} was erased meanwhile: nothing of it is moved")
 
     async def _count(self, ends: Ends) -> int:
         leg = self.leg

@@ -137,10 +137,11 @@ class Hub:
         *,
         rows: int = 30,
         limits: MoveLimits = LIMITS,
+        running: RunnerLimits = RUNNING,
         isolation: Isolation = Isolation.SHARED,
     ) -> Trip:
         """Make a tenant with rows, about to go somewhere."""
-        made = Trip(self, await self.tenant(isolation), limits)
+        made = Trip(self, await self.tenant(isolation), limits, running)
         if rows:
             async with made.lease() as lease:
                 await lease.execute(_MANY, rows)
@@ -151,14 +152,14 @@ class Hub:
 class Trip:
     """One tenant, the handlers that move it, and what they meet."""
 
-    def __init__(self, hub: Hub, tenant: Tenant, limits: MoveLimits) -> None:
+    def __init__(self, hub: Hub, tenant: Tenant, limits: MoveLimits, running: RunnerLimits) -> None:
         self.hub = hub
         self.tenant = tenant
         self.faults = Plants()
         self.seen: list[Move] = []
-        self.change(limits)
+        self.change(limits, running)
 
-    def change(self, limits: MoveLimits) -> None:
+    def change(self, limits: MoveLimits, running: RunnerLimits = RUNNING) -> None:
         """Let what follows be bound by other limits."""
         platform = self.hub.platform
         self.terms = Terms(
@@ -179,7 +180,7 @@ class Trip:
                 SETTLE: SettleHandler(self.terms),
             },
             name="test",
-            limits=RUNNING,
+            limits=running,
         )
 
     async def placement(self) -> Placement:
