@@ -129,10 +129,15 @@ def last_deletes(writing: Writing, gone: Mapping[str, Sequence[str]]) -> Iterato
     left = {
         table.name: gone[table.name]
         for table in writing.tables
-        if gone.get(table.name) and (writing.is_bare or _acting(writing, table))
+        if gone.get(table.name) and goes_last(writing, table)
     }
     if left:
         yield delete_together(writing, left)
+
+
+def goes_last(writing: Writing, table: TableShape) -> bool:
+    """Whether rows of a table may be left to the last deletes."""
+    return writing.is_bare or bool(_acting(writing, table))
 
 
 def delete_together(writing: Writing, keys: Mapping[str, Sequence[str]]) -> str:
@@ -177,11 +182,21 @@ def finish() -> str:
     return _SQL["finish"]
 
 
+async def keys_there(
+    connection: Connection, writing: Writing, table: TableShape, keys: Sequence[str]
+) -> list[str]:
+    """Name those of one table's keys that the target has a row for."""
+    statement = _SQL["keys_found"].format(
+        key=_key_of("t", table), found=_found(writing, table, keys)
+    )
+    return [record["key"] for record in await connection.fetch(statement)]
+
+
 async def altered_keys(
     connection: Connection, writing: Writing, table: TableShape, altered: Sequence[str]
 ) -> list[str]:
     """Name the rows of one table whose unique values are about to change."""
-    statement = _SQL["altered_keys"].format(
+    statement = _SQL["keys_found"].format(
         key=_key_of("t", table), found=_altered(writing, table, altered)
     )
     return [record["key"] for record in await connection.fetch(statement)]

@@ -48,8 +48,7 @@ FROM ({found}) AS t
 SET CONSTRAINTS ALL IMMEDIATE;
 RESET enable_seqscan
 
--- name: altered_keys
--- The rows whose unique values are about to change.
+-- name: keys_found
 SELECT jsonb_build_array({key})::text AS key FROM ({found}) AS t
 
 -- name: referring_keys

@@ -21,6 +21,8 @@ from promotion.applying import (
     delete_together,
     finish,
     first_deletes,
+    goes_last,
+    keys_there,
     last_deletes,
     preface,
     spell,
@@ -32,6 +34,7 @@ from promotion.reading import (
     Keys,
     Reading,
     TableRows,
+    TooManyChanges,
     Uniques,
     read_changes,
     read_counters,
@@ -43,9 +46,9 @@ from promotion.reading import (
 )
 from promotion.shape import Shape
 from promotion.side import Bounds, Mover, Side
+from promotion.slices import Sizes, Slices, find_slices
 
 __all__ = [
-    "KEYS_MAX",
     "WATERMARK_PART",
     "Brought",
     "Delta",
@@ -59,33 +62,35 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from promotion.shape import TableShape
     from router.connect import Connection
 
 #: The part of gate.move's data that says up to which snapshot the target is the source.
 WATERMARK_PART = "watermark"
-#: What is read and written at once.
-_KEYS_A_BATCH = 1_000
 _MESSAGE_BYTES = 1_000_000
 #: How much may hang together when rows can't be written one after the other.
 _CLOSURE_KEYS_MAX = 100_000
-#: How many keys one round may carry: they are in memory, and their rows are not.
-KEYS_MAX = 500_000
+#: How many rows may wait to be deleted at once, as others that are gone too still refer to them.
+_GONE_KEYS_MAX = 500_000
 _WRITING = Bounds(statement_ms=120_000, idle_ms=300_000)
 #: What rules of the target say when rows come in an order that they don't allow.
 _IN_THE_WAY = (asyncpg.IntegrityConstraintViolationError, RowsDiffer)
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
-    """Between which places changes run. ``uniques`` is what read_uniques() said of either side."""
+    """Between which places changes run. ``uniques`` is what read_uniques() said of either side.
+
+    Of more changes than ``sizes.keys_max`` the keys are read again and again, and not kept.
+    """
 
     source: Side
     target: Side
     shape: Shape
     uniques: Uniques
     mover: Mover
+    sizes: Sizes = Sizes()
 
     @property
     def reading(self) -> Reading:
@@ -117,7 +122,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def gather(
-    source: Connection, stream: Stream, *, since: str | None, keys_max: int = KEYS_MAX
+    source: Connection, stream: Stream, *, since: str | None, keys_max: int = Sizes().keys_max
 ) -> Delta:
     """Read the last delta inside the transaction that keeps every writer out: three round trips."""
     changes = await read_changes(
@@ -154,10 +159,8 @@ async def bring(
     ``target`` in none. ``is_bare`` says that the target has no rules but its primary keys yet.
     Safe to repeat from the same ``since`` after any failure.
     """
-    changes = await read_changes(
-        source, stream.source, stream.shape, since=since, keys_max=KEYS_MAX
-    )
-    carrying = _Carrying((source, target), stream, stream.writing(is_bare=is_bare), changes)
+    slices = await find_slices(source, stream.reading, since=since, sizes=stream.sizes)
+    carrying = _Carrying((source, target), stream, stream.writing(is_bare=is_bare), slices)
     try:
         return await carrying.run(_Straight())
     except _IN_THE_WAY:
@@ -190,99 +193,117 @@ class _Carrying:
         ends: tuple[Connection, Connection],
         stream: Stream,
         writing: Writing,
-        changes: Changes,
+        slices: Slices,
     ) -> None:
         self._source, self._target = ends
         self._stream = stream
         self._writing = writing
-        self._changes = changes
+        self._slices = slices
         self._text_chars = 0
 
     async def run(self, way: _Straight | _Entangled) -> Brought:
         """Write what changed and the watermark, in one transaction of the target."""
         self._text_chars = 0
-        stream, snapshot = self._stream, self._changes.snapshot
+        stream, slices = self._stream, self._slices
         async with stream.target.transaction(self._target, bounds=_WRITING):
             await stream.mover.hold(self._target)
-            rows = await self._write(way) if self._changes.count else 0
-            await stream.mover.note(self._target, WATERMARK_PART, snapshot)
+            rows = await self._write(way) if slices.count else 0
+            await stream.mover.note(self._target, WATERMARK_PART, slices.snapshot)
         return Brought(
-            watermark=snapshot,
-            keys=self._changes.count,
+            watermark=slices.snapshot,
+            keys=slices.count,
             rows=rows,
             text_chars=self._text_chars,
             was_entangled=isinstance(way, _Entangled),
         )
 
     async def _write(self, way: _Straight | _Entangled) -> int:
-        keys = self._changes.keys
-        outlines = await self._outline(keys)
         await self._say(preface())
+        doomed: Keys = {}
+        gone: Keys = {}
         if isinstance(way, _Entangled):
-            doomed = await self._doomed(outlines, only_altered=way.only_altered)
-            keys = _united(self._stream.shape, keys, doomed)
-            outlines = await self._outline(keys)
+            doomed = await self._doomed(only_altered=way.only_altered)
             if doomed:
                 await self._say(delete_together(self._writing, doomed))
         else:
-            await self._say(*first_deletes(self._writing, outlines))
-        await self._upsert(keys)
-        gone = {name: rows.gone for name, rows in outlines.items()}
+            gone = await self._make_room()
+        await self._upsert(doomed)
         await self._say(*last_deletes(self._writing, gone))
-        for table, batch in _batches(self._stream.shape, keys):
-            outline = await read_outline(self._source, self._stream.reading, table.name, batch)
-            await self._say(check(self._writing, table, batch, outline))
+        rows = await self._check(doomed)
         await self._say(finish())
-        return sum(rows.count for rows in outlines.values())
+        return rows
 
-    async def _outline(self, keys: Keys) -> dict[str, TableRows]:
-        outlines: dict[str, TableRows] = {}
-        for table, batch in _batches(self._stream.shape, keys):
-            part = await read_outline(self._source, self._stream.reading, table.name, batch)
-            whole = outlines.setdefault(table.name, TableRows(rows=[], gone=[], altered=[]))
-            whole.gone += part.gone
-            whole.altered += part.altered
-            whole.count += part.count
-            whole.digest += part.digest
-        return outlines
+    async def _make_room(self) -> Keys:
+        """Delete what can go at once, children before parents; returns what has to wait."""
+        gone: Keys = {}
+        for table in reversed(self._writing.tables):
+            async for keys in self._slices.of(table):
+                outline = await self._outline(table, keys)
+                await self._say(*first_deletes(self._writing, {table.name: outline}))
+                if outline.gone and goes_last(self._writing, table):
+                    left = await keys_there(self._target, self._writing, table, outline.gone)
+                    gone.setdefault(table.name, []).extend(left)
+                    self._assert_fits(gone)
+        return gone
 
-    async def _upsert(self, keys: Keys) -> None:
-        for table, batch in _batches(self._stream.shape, keys):
-            rows = stream_rows(self._source, self._stream.reading, table.name, batch)
-            async for some in _messages(rows):
-                await self._say(upsert(self._writing, table, some))
-
-    async def _doomed(self, outlines: Mapping[str, TableRows], *, only_altered: bool) -> Keys:
+    async def _doomed(self, *, only_altered: bool) -> Keys:
         seeds: Keys = {}
-        for name, outline in outlines.items():
-            if only_altered:
-                table = self._stream.shape.table(name)
-                altered = (
-                    await altered_keys(self._target, self._writing, table, outline.altered)
-                    if outline.altered
-                    else []
+        for table in self._writing.tables:
+            async for keys in self._slices.of(table):
+                seeds.setdefault(table.name, []).extend(
+                    await self._altered(table, keys) if only_altered else keys
                 )
-                seeds[name] = [*outline.gone, *altered]
-            else:
-                seeds[name] = self._changes.keys[name]
+                # The closure would be no smaller: it says what is to be done.
+                if sum(map(len, seeds.values())) > _CLOSURE_KEYS_MAX:
+                    break
         return await closure(self._target, self._writing, seeds, keys_max=_CLOSURE_KEYS_MAX)
+
+    async def _altered(self, table: TableShape, keys: Sequence[str]) -> list[str]:
+        outline = await self._outline(table, keys)
+        if not outline.altered:
+            return outline.gone
+        altered = await altered_keys(self._target, self._writing, table, outline.altered)
+        return [*outline.gone, *altered]
+
+    async def _upsert(self, doomed: Keys) -> None:
+        for table in self._writing.tables:
+            async for keys in self._with(doomed, table):
+                rows = stream_rows(self._source, self._stream.reading, table.name, keys)
+                async for some in _messages(rows):
+                    await self._say(upsert(self._writing, table, some))
+
+    async def _check(self, doomed: Keys) -> int:
+        rows = 0
+        for table in self._writing.tables:
+            async for keys in self._with(doomed, table):
+                outline = await self._outline(table, keys)
+                await self._say(check(self._writing, table, keys, outline))
+                rows += outline.count
+        return rows
+
+    async def _with(self, doomed: Keys, table: TableShape) -> AsyncIterator[Sequence[str]]:
+        """Yield what changed, and what was deleted with it: a row that is both comes twice."""
+        async for keys in self._slices.of(table):
+            yield keys
+        more = doomed.get(table.name, [])
+        size = self._stream.sizes.keys_a_slice
+        for start in range(0, len(more), size):
+            yield more[start : start + size]
+
+    async def _outline(self, table: TableShape, keys: Sequence[str]) -> TableRows:
+        return await read_outline(self._source, self._stream.reading, table.name, keys)
+
+    def _assert_fits(self, gone: Keys) -> None:
+        if sum(map(len, gone.values())) > _GONE_KEYS_MAX:
+            raise TooManyChanges(
+                f"more than {_GONE_KEYS_MAX} rows of tenant {self._stream.source.tenant_id} are "
+                f"gone since the last round and refer to each other: in {', '.join(gone)}"
+            )
 
     async def _say(self, *statements: str) -> None:
         for statement in statements:
             self._text_chars += len(statement)
             await apply(self._target, statement)
-
-
-def _batches(
-    shape: Shape, keys: Mapping[str, Sequence[str]]
-) -> list[tuple[TableShape, Sequence[str]]]:
-    """Cut the keys of each table, parents before children."""
-    return [
-        (table, keys[table.name][start : start + _KEYS_A_BATCH])
-        for table in shape.tables
-        if table.name in keys
-        for start in range(0, len(keys[table.name]), _KEYS_A_BATCH)
-    ]
 
 
 async def _messages(rows: AsyncIterator[str]) -> AsyncIterator[list[str]]:
@@ -297,11 +318,3 @@ async def _messages(rows: AsyncIterator[str]) -> AsyncIterator[list[str]]:
             gathered, size = [], 0
     if gathered:
         yield gathered
-
-
-def _united(shape: Shape, keys: Keys, more: Keys) -> Keys:
-    united = {
-        table.name: list(dict.fromkeys([*keys.get(table.name, []), *more.get(table.name, [])]))
-        for table in shape.tables
-    }
-    return {name: found for name, found in united.items() if found}

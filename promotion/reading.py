@@ -19,7 +19,7 @@ from router.sql import load
 from router.words import Tier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from router.connect import Connection
 
@@ -106,14 +106,19 @@ async def read_changes(
     keys: Keys = defaultdict(list)
     for table, key in records[1:]:
         keys[table].append(key)
-    unknown = keys.keys() - {table.name for table in shape.tables}
+    assert_known(shape, keys)
+    ordered = {table.name: keys[table.name] for table in shape.tables if table.name in keys}
+    return Changes(snapshot=records[0]["table_name"], keys=ordered)
+
+
+def assert_known(shape: Shape, tables: Iterable[str]) -> None:
+    """Refuse changes of tables that the product doesn't have; raises ShapeDiffers."""
+    unknown = {*tables} - {table.name for table in shape.tables}
     if unknown:
         raise ShapeDiffers(
             f"changes of {', '.join(sorted(unknown))} were written down, which the product doesn't "
             "have: bring the schema and this process to the same revision"
         )
-    ordered = {table.name: keys[table.name] for table in shape.tables if table.name in keys}
-    return Changes(snapshot=records[0]["table_name"], keys=ordered)
 
 
 async def read_rows(

@@ -21,6 +21,21 @@ SELECT * FROM (
     LIMIT $3
 ) AS changed
 
+-- name: changed_tables
+SELECT c.table_name, count(DISTINCT c.key::text) AS count
+FROM gate.change AS c
+WHERE c.tenant_id = $1 AND ($2::text IS NULL
+    OR c.xid >= pg_snapshot_xmin($2::text::pg_snapshot)
+    AND NOT pg_visible_in_snapshot(c.xid, $2::text::pg_snapshot))
+GROUP BY c.table_name
+
+-- name: keys_of_table
+SELECT DISTINCT c.key::text AS key
+FROM gate.change AS c
+WHERE c.tenant_id = $1 AND c.table_name = $3 AND ($2::text IS NULL
+    OR c.xid >= pg_snapshot_xmin($2::text::pg_snapshot)
+    AND NOT pg_visible_in_snapshot(c.xid, $2::text::pg_snapshot))
+
 -- name: uniques
 -- The columns on which a rule rests that a row of another key can break: their values have to be
 -- free before they are taken. What a predicate or an expression reads stands in pg_depend.

@@ -47,7 +47,6 @@ class MoveLimits(msgspec.Struct, frozen=True, kw_only=True):
     rounds_max: int = 12
     rounds_end: int = 60
     delay_ms_max: int = 64
-    keys_a_round_max: int = 1_000_000
     wait_s_max: float = 60.0
     holders: HolderPolicy = HolderPolicy.TURN_BACK
     attempts_max: int = 8
