@@ -25,11 +25,11 @@
   + ProvisionFailed       500, recorded in the operation, which can be repeated
   + CaptureMissing        500, these and the next ones are recorded in a move's operation
   + HoldersRemain         500
+  + NotConverging         500
+  + ProofDiffers          500
+  + RowsDiffer            500
   + ShapeDiffers          500
   + TooManyChanges        500
-  + RowsDiffer            500
-  + ProofDiffers          500
-  + NotConverging         500
   + WaitedTooLong         500
 """
 

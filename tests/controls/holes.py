@@ -130,9 +130,7 @@ async def together(scene: Scene, *names: str) -> AsyncGenerator[None]:
 
 ENTER = "gate.enter(text)"
 TENANT = "gate.tenant()"
-_BOUND = (
-    "|| int4send(pg_backend_pid())\n            || timestamptz_send(transaction_timestamp())"
-)
+_BOUND = "|| int4send(pg_backend_pid())\n            || timestamptz_send(transaction_timestamp())"
 _SIGNED = (
     "sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(capability, 65), 'UTF8')))\n"
     "            = decode(substr(capability, 66), 'hex')"

@@ -53,9 +53,16 @@ def openapi_page(document: object) -> str:
 
 
 def error_classes(root: type[PlatformError]) -> Iterator[type[PlatformError]]:
-    """Each class once, parents before children, in the order of their definition."""
+    """Each class once, parents before children, in the order of their definition.
+
+    Those of other folders come after the ground floor's, by name: which of their modules is
+    imported first depends on who asks.
+    """
     yield root
-    for child in root.__subclasses__():
+    children = root.__subclasses__()
+    ours = [child for child in children if child.__module__ == root.__module__]
+    others = [child for child in children if child.__module__ != root.__module__]
+    for child in [*ours, *sorted(others, key=lambda each: each.__name__)]:
         yield from error_classes(child)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SEED = seed()
 STOCK = 1_500
 WRITERS = 4
-SERVICE_S_MAX = 1.0
+SILENT_S_MAX = 1.0
 _LIMIT_S = 45.0
 
 
@@ -156,7 +156,7 @@ class Scene:
 
     def assert_served_since(self, died_s: float, limit_s: float | None = None) -> None:
         """Nobody waited long after a worker had died, or had begun to stand still."""
-        limit_s = (limit_s or SERVICE_S_MAX) + self.traffic.stalled_s(died_s)
+        limit_s = (limit_s or SILENT_S_MAX) + self.traffic.stalled_s(died_s)
         slowest = self.traffic.slowest(died_s)
         assert slowest.took_s <= limit_s, (
             f"{slowest.what} took {slowest.took_s:.2f} s, {slowest.began_s - died_s:.2f} s after"
