@@ -180,8 +180,8 @@ async def forget_never_home(connection: Connection, side: Side) -> None:
 
 
 async def dismiss(connection: Connection, mover: Mover) -> None:
-    """Forget a move here: no mover can write for it any more."""
-    await connection.execute(_SQL["dismiss"], mover.move_id)
+    """Forget a move here: no mover can write for it any more. A younger mover's stays."""
+    await connection.execute(_SQL["dismiss"], mover.move_id, mover.token)
 
 
 async def dismiss_all(connection: Connection, tenant_id: TenantId) -> None:

@@ -77,7 +77,7 @@ SELECT revision FROM gate.revision WHERE schema_name = $1
 DELETE FROM gate.home WHERE tenant_id = $1 AND epoch = $2
 
 -- name: dismiss
-DELETE FROM gate.move WHERE move_id = $1
+DELETE FROM gate.move WHERE move_id = $1 AND token = $2
 
 -- name: dismiss_all
 DELETE FROM gate.move WHERE tenant_id = $1
