@@ -24,18 +24,18 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy import column as named
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import conv
 
-from router.alchemy import REFERENCE_SCHEMA, TENANT_COLUMN
+from router.alchemy import REFERENCE_SCHEMA, TENANT_COLUMN, dialect
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.schema import SchemaItem
 
 #: Answers to requests with an Idempotency-Key: kept with the tenant's rows, and moved with them.
 ANSWER_TABLE = "stepwell_answer"
+_SPELLING = dialect()
 
 
 class StoredForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,12 +137,23 @@ def _derive_column(column: Column[object], table: Table) -> Column[object]:
 
 def _derive_check(constraint: CheckConstraint) -> CheckConstraint:
     # A check over columns joins their table by itself, and that is the product's.
-    sqltext: ColumnElement[Any] = visitors.replacement_traverse(
-        constraint.sqltext,
+    return CheckConstraint(_unbound(constraint.sqltext), name=_name(constraint))
+
+
+def _unbound(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Rewrite an expression over columns into one over their names, which belong to no table."""
+    rewritten: ColumnElement[Any] = visitors.replacement_traverse(
+        expression,
         {},
-        lambda element, **_: named(element.name) if isinstance(element, Column) else None,
+        lambda element, **_: _bare(element),
     )
-    return CheckConstraint(sqltext, name=_name(constraint))
+    return rewritten
+
+
+def _bare(element: object) -> ColumnElement[Any] | None:
+    if not isinstance(element, Column):
+        return None
+    return literal_column(_SPELLING.identifier_preparer.quote(element.name))
 
 
 def _derive_foreign_key(constraint: ForeignKeyConstraint) -> ForeignKeyConstraint:
@@ -185,7 +196,8 @@ def _derive_index(index: Index, table: Table, derived: Table) -> None:
     options.pop("postgresql_concurrently", None)
     if (where := options.get("postgresql_where")) is not None:
         options["postgresql_where"] = _moved(where, table, derived)
-    Index(index.name, *columns, unique=index.unique, **options)
+    # Told its table: expressions that are mere text don't lead to one.
+    Index(index.name, *columns, unique=index.unique, _table=derived, **options)
 
 
 def _moved(
