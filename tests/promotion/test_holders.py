@@ -21,6 +21,7 @@ from tests.promotion.trips import LIMITS, hub_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from uuid import UUID
 
     from tests.promotion.trips import Hub, Trip
     from tests.worlds import Clusters
@@ -283,9 +284,9 @@ async def reached(trip: Trip, point: str, times: int = 1) -> bool:
     return trip.faults.reached.count(point) >= times
 
 
-async def until_log_says(trip: Trip, move_id: object, step: str) -> None:
+async def until_log_says(trip: Trip, move_id: UUID, step: str) -> None:
     async def says() -> bool:
-        operation = (await trip.move(move_id)).operation  # type: ignore[arg-type]
+        operation = (await trip.move(move_id)).operation
         return operation.step is not None and step in operation.step
 
     await until(says, limit_s=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import time
 from pathlib import Path
@@ -63,7 +64,8 @@ async def hub(clusters: Clusters, tmp_path_factory: pytest.TempPathFactory) -> A
         await write_revision(loaded, "everything odd", scratch=scratch)
     (folder / "odd_product_of_a_test.py").write_text(_MODULE.format(revisions=revisions))
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        importlib.invalidate_caches()
         async with hub_of(clusters, "odd_product_of_a_test:product") as made:
             yield made
         sys.modules.pop("odd_product_of_a_test")

@@ -100,9 +100,9 @@ async def trespass(trip: Trip, place: Placement) -> list[str]:
     artist, tenant_id = f'"{place.schema}".artist', trip.tenant.id
     try:
         for statement in (
-            f"INSERT INTO {artist} (tenant_id, artist_id, name) VALUES ('{tenant_id}', 99, 'x')",  # noqa: S608 - ours
-            f"UPDATE {artist} SET name = 'x'",  # noqa: S608 - ours
-            f"DELETE FROM {artist}",  # noqa: S608 - ours
+            f"INSERT INTO {artist} (tenant_id, artist_id, name) VALUES ('{tenant_id}', 99, 'x')",  # noqa: S608 - schema and id of this test
+            f"UPDATE {artist} SET name = 'x'",  # noqa: S608 - schema and id of this test
+            f"DELETE FROM {artist}",  # noqa: S608 - schema and id of this test
             f"SELECT FROM {artist}",
         ):
             try:
@@ -131,9 +131,9 @@ class Answers:
         self.at: dict[str, dict[str, Knock]] = {}
         #: Two schemas of one database have one gate, and which of them a capability is for stands
         #: in no capability: it is the router that sets the search path by the same placement.
-        self.senseless = (
-            {"target old", "source new"} if move.source.database == move.target.database else set()
-        )
+        self.senseless: set[str] = set()
+        if move.source.database == move.target.database:
+            self.senseless = {"target old", "source new"}
 
     async def ask(self, ends: tuple[str, ...] = ("source", "target")) -> dict[str, Knock]:
         """Ask for every combination."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -185,7 +186,7 @@ async def test_two_tenants_move_at_once_and_a_third_one_waits_for_its_turn(hub: 
         at_most.append(len(under_way))
 
     for number, trip in enumerate(trips):
-        trip.faults.at_each(lambda point, number=number: watch(number, point))  # type: ignore[misc]
+        trip.faults.at_each(partial(watch, number))
     third = await trips[2].runner.run_one(recorded[2])
     assert third.state is OperationState.WAITING
     assert third.attempts == 0
