@@ -160,7 +160,7 @@ async def test_a_disk_that_fills_during_the_copy_turns_the_move_back(hub: Hub, t
     await assert_failed(trip, operation, to, "No space left on device")
 
 
-async def test_a_disk_that_fills_inside_of_the_fence_turns_the_move_back(hub: Hub) -> None:
+async def test_a_disk_that_fills_before_the_fence_turns_the_move_back(hub: Hub) -> None:
     trip = await hub.trip()
     before = await trip.digests()
     operation_id = await trip.record(*DATABASE)
