@@ -87,6 +87,7 @@ class Questions(Generic[KeyT, AnswerT]):
             del self._flights[key]
 
     def _remember_unknown(self, key: KeyT) -> None:
+        self._unknown.pop(key, None)  # the newest is the last to go, and takes nobody else's place
         if len(self._unknown) >= self._limits.unknown_max:
             del self._unknown[next(iter(self._unknown))]
         self._unknown[key] = time.monotonic() + self._limits.unknown_s_max

@@ -29,11 +29,15 @@ class Statement:
     def __init__(self, clause: ClauseElement) -> None:
         compiled = clause.compile(
             dialect=dialect(),
-            compile_kwargs={"render_postcompile": True},
             schema_translate_map={None: _SCHEMA},
             render_schema_translate=True,
         )
         assert isinstance(compiled, SQLCompiler)
+        if compiled.post_compile_params:
+            raise TypeError(
+                "a list of values has no fixed number of positions: write column == "
+                'any_(bindparam("name", type_=ARRAY(...))), and give the list as one value'
+            )
         names = compiled.positiontup or []
         is_free = [compiled.binds[name].required for name in names]
         self.free = tuple(name for name, free in zip(names, is_free, strict=True) if free)
