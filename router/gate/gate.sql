@@ -133,7 +133,8 @@ BEGIN
 
     -- The stamp covers this transaction of this backend, so it is worthless anywhere else; it is
     -- made of fewer bytes than any capability, so neither can pass for the other. Its 41st
-    -- character says whether changes are captured: gate.adopt() has the triggers that read it.
+    -- character says whether changes are captured (c), or the platform itself is at work (m):
+    -- gate.adopt() has the triggers that read it.
     SELECT
         sha256(k.outer_pad || sha256(k.inner_pad || convert_to(left(capability, 65), 'UTF8')))
             = decode(substr(capability, 66), 'hex'),
@@ -157,7 +158,8 @@ BEGIN
         CASE WHEN purpose = 'w' THEN h.delay_ms END
     INTO is_authentic, is_fresh, is_fitting, is_here, stamp, wait_ms
     FROM gate.key AS k LEFT JOIN gate.home AS h ON h.tenant_id = tenant
-    CROSS JOIN LATERAL (SELECT CASE WHEN h.capture AND purpose <> 'm' THEN 'c' ELSE '.' END) AS f(flag)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN purpose = 'm' THEN 'm' WHEN h.capture THEN 'c' ELSE '.' END) AS f(flag)
     WHERE k.id = ('x' || substr(capability, 62, 4))::bit(16)::integer;
 
     IF (is_authentic AND is_fresh AND is_fitting AND is_here) IS TRUE THEN
