@@ -22,7 +22,7 @@ journal = Table(
 )
 
 #: What a hand-written revision adds: a value that no second run repeats, rows in another table,
-#: a condition, a statement's trigger, and one that is checked at the end.
+#: a condition, a statement's trigger, one that is checked at the end; and a view.
 TRIGGERS = """
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
     NEW.touched_at := clock_timestamp();
@@ -46,4 +46,5 @@ CREATE TRIGGER once AFTER INSERT ON note FOR EACH STATEMENT
     EXECUTE FUNCTION write_down_once(' EXECUTE FUNCTION f() WHEN (x)');
 CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT ON note DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION write_down_once('end');
+CREATE VIEW deed_of_note WITH (security_invoker = on) AS SELECT note_id, deed FROM journal;
 """

@@ -158,6 +158,14 @@ async def test_triggers_work_for_customers_and_rest_for_moves(hub: Hub) -> None:
         assert Counter(await deeds(trip)) == Counter(DEEDS_OF_WORK * customer.times)
 
 
+async def test_a_view_shows_a_customer_its_own_rows(hub: Hub) -> None:
+    trip, other = await hub.trip(rows=0), await hub.trip(rows=0)
+    await Customer(trip).work()
+    for each, count in ((trip, len(DEEDS_OF_WORK)), (other, 0)):
+        async with each.lease(Mode.READ) as lease:
+            assert len(await lease.fetch("SELECT deed FROM deed_of_note")) == count
+
+
 async def test_a_restored_row_is_what_it_was(hub: Hub) -> None:
     """Rows that the platform writes from an archive were touched before, and are not again."""
     trip, other = await hub.trip(rows=0), await hub.trip(rows=0)
