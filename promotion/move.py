@@ -355,6 +355,8 @@ class Job:
             ends.target, self.leg.into, self.leg.target, self.leg.shape, self.leg.mover
         )
         self._reach("merge.merged")
+        # Once more under the token: dropping asks for none.
+        await self._note_bare(ends, self.leg.into.schema)
         await self._at_a_good_moment(
             partial(drop_schema, ends.target, self.leg.into.schema, lock_ms=DROP_LOCK_MS)
         )

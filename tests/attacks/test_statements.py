@@ -11,6 +11,7 @@ from sqlalchemy import select
 from examples.store.models import Artist
 from router import sql
 from router.errors import DatabaseUnreachable
+from router.names import quote
 from router.words import Isolation, Mode, Tier
 from tests.attacks.scene import (
     KINDS,
@@ -181,3 +182,6 @@ async def test_a_strict_tenant_that_spoils_its_own_login_spoils_nobody_else_s(
         # To provision it again renews the password, and the timeouts are the router's own.
         await made.stores[tier].provision(attacker.tenant.id, attacker.place)
         await scene.check(attacker)
+        # The cluster serves other tests, whose doctor would find the login.
+        async with made.fleet.admin(attacker.place.cluster, attacker.place.database) as connection:
+            await connection.execute(f"ALTER ROLE {quote(attacker.place.login)} RESET ALL")

@@ -501,6 +501,7 @@ async def test_every_change_of_a_move_is_news(catalog: Catalog) -> None:
     await listener.add_listener("stepwell_move", hear)
     try:
         move = await decide(catalog, await record(catalog, await new_tenant(catalog)))
+        await listener.execute("SELECT 1")
         before = len(heard)
         async with catalog.transaction() as connection:
             operation = await moves.record_undo(connection, move.id, BY)
