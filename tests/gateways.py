@@ -153,7 +153,8 @@ def client_of(port: int) -> AsyncClient:
         base_url=f"http://{LOOPBACK}:{port}",
         headers={"Host": SITE},
         timeout=Timeout(60),
-        limits=Limits(max_connections=200, max_keepalive_connections=50),
+        # uvicorn hangs up on whoever was silent for five seconds, perhaps just as a request comes.
+        limits=Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=2),
     )
 
 

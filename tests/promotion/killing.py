@@ -147,8 +147,10 @@ class Scene:
         finally:
             # What a failed test leaves at work would spoil the next one.
             await self._home.clear()
-        assert [each for each in self.traffic.failures() if not forgiven(each)] == []
-        assert await self.traffic.differences() == []
+        failed = [each for each in self.traffic.failures() if not forgiven(each)]
+        assert not failed, failed
+        different = await self.traffic.differences()
+        assert not different, different
 
     def dice(self, *of: object) -> random.Random:
         """Return dice that fall alike for one seed and one purpose."""
