@@ -5,11 +5,13 @@
     - BadRequest          400
     - IdentityConflict    400
     - NotAuthenticated    401
+    - PaymentRequired     402
     - NotAllowed          403
     - NotFound            404
     - Conflict            409
     - Unprocessable       422
     - LimitReached        429
+    - ProviderRefused     502
   + Unavailable           the caller may try again later; Retry-After says when
     - TenantBusy          503
     - TenantClosed        503
@@ -18,6 +20,7 @@
     - DatabaseUnreachable 503
     - Overloaded          503
     - DeadlineExceeded    504
+    - ProviderFailed      503
   + Misconfigured         the operator must change something; the process doesn't start
     - SettingsWrong
     - ProductRefused
@@ -83,6 +86,14 @@ class NotAuthenticated(RequestRefused):
     title = "Not authenticated"
 
 
+class PaymentRequired(RequestRefused):
+    """The tenant's payment is overdue, beyond the date that was told; reads are still served."""
+
+    status = 402
+    code = "payment_required"
+    title = "Payment required"
+
+
 class NotAllowed(RequestRefused):
     """The caller is known and its role doesn't allow this; ask an owner of the tenant."""
 
@@ -121,6 +132,14 @@ class LimitReached(RequestRefused):
     status = 429
     code = "limit_reached"
     title = "Limit reached"
+
+
+class ProviderRefused(RequestRefused):
+    """The payment provider understood what we asked and refused it; the detail says why."""
+
+    status = 502
+    code = "provider_refused"
+    title = "The payment provider refused"
 
 
 class Unavailable(PlatformError):
@@ -176,6 +195,12 @@ class DeadlineExceeded(Unavailable):
     status = 504
     code = "deadline_exceeded"
     title = "Deadline exceeded"
+
+
+class ProviderFailed(Unavailable):
+    """The payment provider doesn't answer, or answers nonsense; nothing was charged twice."""
+
+    code = "provider_failed"
 
 
 class Misconfigured(PlatformError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
@@ -43,6 +44,16 @@ class TenantStatus(StrEnum):
     ERASED = "erased"
 
 
+class Standing(StrEnum):
+    """What a tenant may do, as far as its payments are concerned."""
+
+    GOOD = "good"
+    #: A payment is overdue or the plan was left: everything goes on until a date that was told.
+    GRACE = "grace"
+    #: That date has passed: reads are served, writes are refused.
+    READ_ONLY = "read_only"
+
+
 class Mode(StrEnum):
     """What a lease may do. The letter is the capability's purpose: gate/gate.sql."""
 
@@ -71,12 +82,18 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan allows; None means by contract, without a number of ours."""
+    """What a plan allows; None means by contract, without a number of ours.
+
+    ``requests_per_second`` and ``requests_at_once`` bound what one gateway serves a tenant.
+    """
 
     api_calls_per_month: int | None = None
     seats: int | None = None
     storage_bytes: int | None = None
     statement_timeout_ms: int = 5_000
+    requests_per_second: int | None = None
+    requests_at_once: int | None = None
+    features: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +117,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     placement: Placement | None
     pinned_tier: Tier | None = None
+    standing: Standing = Standing.GOOD
+    standing_until: datetime | None = None
 
     @property
     def tier(self) -> Tier | None:

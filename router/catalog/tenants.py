@@ -16,7 +16,16 @@ from router.catalog.catalog import Page
 from router.errors import Conflict, NotFound, Unprocessable
 from router.names import NAME_LENGTH_MAX, check_slug, is_slug
 from router.sql import load
-from router.words import Isolation, Limits, Placement, Tenant, TenantId, TenantStatus, Tier
+from router.words import (
+    Isolation,
+    Limits,
+    Placement,
+    Standing,
+    Tenant,
+    TenantId,
+    TenantStatus,
+    Tier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -247,7 +256,7 @@ def check_name(name: str) -> str:
 
 
 def read_tenant(row: asyncpg.Record) -> Tenant:
-    """Make the value of a row of catalog.tenant_whole; what tenants have in common is shared."""
+    """Make the value of a row of catalog.tenant_known; what tenants have in common is shared."""
     return Tenant(
         id=row["id"],
         slug=row["slug"],
@@ -258,6 +267,8 @@ def read_tenant(row: asyncpg.Record) -> Tenant:
         limits=_limits(row["limits"]),
         placement=_placement(row),
         pinned_tier=Tier(row["pinned_tier"]) if row["pinned_tier"] else None,
+        standing=Standing(row["standing"]) if row["standing"] else Standing.GOOD,
+        standing_until=row["standing_until"],
     )
 
 

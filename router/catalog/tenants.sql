@@ -1,24 +1,24 @@
 -- Tenants, their slugs, their domains.
 
 -- name: find_by_id
-SELECT * FROM catalog.tenant_whole WHERE id = $1
+SELECT * FROM catalog.tenant_known WHERE id = $1
 
 -- name: find_by_slug
-SELECT w.* FROM catalog.tenant_whole AS w JOIN catalog.slug AS s ON s.tenant_id = w.id
+SELECT w.* FROM catalog.tenant_known AS w JOIN catalog.slug AS s ON s.tenant_id = w.id
 WHERE s.slug = $1
 
 -- name: find_by_domain
-SELECT w.* FROM catalog.tenant_whole AS w JOIN catalog.domain AS d ON d.tenant_id = w.id
+SELECT w.* FROM catalog.tenant_known AS w JOIN catalog.domain AS d ON d.tenant_id = w.id
 WHERE d.name = $1 AND d.verified_at IS NOT NULL
 
 -- name: find_many
-SELECT * FROM catalog.tenant_whole WHERE id = ANY($1::uuid[])
+SELECT * FROM catalog.tenant_known WHERE id = ANY($1::uuid[])
 
 -- name: page_by_id
-SELECT * FROM catalog.tenant_whole WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
+SELECT * FROM catalog.tenant_known WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2
 
 -- name: list
-SELECT * FROM catalog.tenant_whole
+SELECT * FROM catalog.tenant_known
 WHERE ($1::text IS NULL OR slug > $1)
     AND ($2::text IS NULL OR plan = $2)
     AND ($3::text IS NULL OR tier = $3)

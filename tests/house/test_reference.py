@@ -51,7 +51,7 @@ def test_a_code_is_the_name_of_its_class() -> None:
 
 
 def test_a_status_is_one_that_a_caller_understands() -> None:
-    known = {400, 401, 403, 404, 409, 413, 415, 422, 428, 429, 500, 502, 503, 504}
+    known = {400, 401, 402, 403, 404, 409, 413, 415, 422, 428, 429, 500, 502, 503, 504}
     assert {error.status for error in reference.error_classes(PlatformError)} <= known
 
 
