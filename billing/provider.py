@@ -29,6 +29,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer is led to buy, and where the customer comes back to."""
 
     customer_id: str
+    tenant_id: TenantId
     lines: tuple[Line, ...]
     success_url: str
     cancel_url: str
@@ -39,6 +40,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """A contract: an amount of its own for a product of the list, invoiced with net terms."""
 
     customer_id: str
+    tenant_id: TenantId
     product_id: str
     currency: str
     amount: int
