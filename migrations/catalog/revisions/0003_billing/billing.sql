@@ -34,12 +34,16 @@ CREATE TABLE catalog.billing (
     contract_plan  text CONSTRAINT contract_is_on_a_plan REFERENCES catalog.plan,
     contract_reason text,
     contract_until timestamptz,
+    -- Whether the tenant ever had more than its sign-up gave it: then it falls back when that ends.
+    has_bought     boolean NOT NULL DEFAULT false,
     -- What the tenant may do now, and since and until when.
     standing       text NOT NULL DEFAULT 'good' CONSTRAINT standing_is_known
                    CHECK (standing IN ('good', 'grace', 'read_only')),
     standing_since timestamptz NOT NULL DEFAULT now(),
     standing_until timestamptz,
     standing_reason text,
+    -- When time alone leads to another verdict.
+    judge_at       timestamptz,
     -- What keeps the tenant from equalling the provider: a price that no list has, ...
     problem        text,
     attempts       integer NOT NULL DEFAULT 0,
@@ -55,7 +59,8 @@ CREATE TABLE catalog.billing (
     CONSTRAINT grace_has_an_end CHECK (standing <> 'grace' OR standing_until IS NOT NULL)
 );
 CREATE INDEX billing_to_sync ON catalog.billing (not_before) WHERE synced < dirty;
-CREATE INDEX billing_by_date ON catalog.billing (standing_until) WHERE standing_until IS NOT NULL;
+CREATE INDEX billing_by_date ON catalog.billing (judge_at) WHERE judge_at IS NOT NULL;
+CREATE INDEX billing_in_trouble ON catalog.billing (tenant_id) WHERE problem IS NOT NULL OR error IS NOT NULL;
 
 -- The inbox: the provider's events, each stored once. What an event says is never believed: it only
 -- tells whom to ask for. `sequence` is the account's `dirty` with this event counted.
@@ -80,6 +85,8 @@ CREATE TABLE catalog.inbox (
     CONSTRAINT handled_event_has_its_time CHECK ((state = 'handled') = (handled_at IS NOT NULL))
 );
 CREATE INDEX inbox_by_customer ON catalog.inbox (provider, customer_id, sequence);
+CREATE INDEX inbox_of_nobody ON catalog.inbox (provider, not_before)
+    WHERE state = 'waiting' AND sequence IS NULL;
 CREATE INDEX inbox_to_do ON catalog.inbox (not_before) WHERE state = 'waiting';
 CREATE INDEX inbox_by_age ON catalog.inbox (received_at, id);
 
