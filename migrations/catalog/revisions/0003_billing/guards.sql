@@ -1,17 +1,5 @@
 -- What must hold whoever writes.
 
--- The ledger is what is shown in a dispute.
-CREATE FUNCTION catalog.usage_is_append_only() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $guard$
-BEGIN
-    RAISE EXCEPTION 'the ledger of usage is append-only: % is refused', TG_OP
-        USING ERRCODE = 'check_violation', CONSTRAINT = 'usage_is_append_only';
-END
-$guard$;
-CREATE TRIGGER usage_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON catalog.usage_event
-    FOR EACH STATEMENT EXECUTE FUNCTION catalog.usage_is_append_only();
-
 -- An account never goes back to what the provider said earlier.
 CREATE FUNCTION catalog.billing_moves_forward() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,15 @@
 -- What was used: a ledger that only grows, its totals, and what of it the provider was told.
 
+-- The ledger is what is shown in a dispute.
+CREATE FUNCTION catalog.usage_is_append_only() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $guard$
+BEGIN
+    RAISE EXCEPTION 'the ledger of usage is append-only: % is refused', TG_OP
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'usage_is_append_only';
+END
+$guard$;
+
 -- One row for each report of a gateway. The same key with the same time is the same report, sent again.
 CREATE TABLE catalog.usage_event (
     tenant_id   uuid NOT NULL,  -- without reference: the ledger outlives the tenant
@@ -14,19 +24,34 @@ CREATE TABLE catalog.usage_event (
 -- Takes what comes for a month without a partition of its own, so that nothing is ever refused.
 CREATE TABLE catalog.usage_event_rest PARTITION OF catalog.usage_event DEFAULT;
 
--- Makes the partition of a month, unless there is one.
+-- A trigger of the whole table doesn't fire for who names a partition, so each has its own.
+CREATE TRIGGER usage_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON catalog.usage_event
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog.usage_is_append_only();
+CREATE TRIGGER usage_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON catalog.usage_event_rest
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog.usage_is_append_only();
+
+-- Makes the partition of a month, unless there is one; returns where the month's rows are. A month
+-- that the rest holds rows of stays there: rows of the ledger don't move.
 CREATE FUNCTION catalog.make_usage_month(day date) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $make$
 DECLARE
-    first  date := date_trunc('month', day)::date;
+    first  timestamptz := date_trunc('month', day::timestamp) AT TIME ZONE 'UTC';
+    ends   timestamptz := (date_trunc('month', day::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
     name   text := 'usage_event_' || to_char(day, 'YYYYMM');
 BEGIN
-    IF to_regclass('catalog.' || name) IS NULL THEN
-        EXECUTE format('CREATE TABLE catalog.%I PARTITION OF catalog.usage_event FOR VALUES FROM (%L) TO (%L)',
-            name, first::timestamp AT TIME ZONE 'UTC',
-            (first + interval '1 month')::timestamp AT TIME ZONE 'UTC');
+    -- Two workers that make the same month at once: the second one finds it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('catalog.make_usage_month', 0));
+    IF to_regclass('catalog.' || name) IS NOT NULL THEN
+        RETURN name;
     END IF;
+    IF EXISTS (SELECT FROM catalog.usage_event_rest WHERE at >= first AND at < ends) THEN
+        RETURN 'usage_event_rest';
+    END IF;
+    EXECUTE format('CREATE TABLE catalog.%I PARTITION OF catalog.usage_event FOR VALUES FROM (%L) TO (%L)',
+        name, first, ends);
+    EXECUTE format('CREATE TRIGGER usage_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON catalog.%I'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION catalog.usage_is_append_only()', name);
     RETURN name;
 END
 $make$;
@@ -42,6 +67,16 @@ CREATE TABLE catalog.usage_hour (
     PRIMARY KEY (tenant_id, metric, hour)
 );
 CREATE INDEX usage_hour_by_time ON catalog.usage_hour (hour);
+
+-- The same, by calendar month of UTC: what limits are compared with, in one look.
+CREATE TABLE catalog.usage_month (
+    tenant_id uuid NOT NULL,
+    metric    text NOT NULL,
+    month     date NOT NULL CONSTRAINT month_begins_on_its_first_day
+              CHECK (extract(day FROM month) = 1),
+    quantity  bigint NOT NULL,
+    PRIMARY KEY (tenant_id, metric, month)
+);
 
 -- What is measured from time to time instead of counted: the bytes that a tenant stores.
 CREATE TABLE catalog.usage_gauge (
@@ -62,6 +97,9 @@ CREATE TABLE catalog.meter_event (
     number     integer NOT NULL,
     quantity   bigint NOT NULL CONSTRAINT meter_counts_upward CHECK (quantity > 0),
     created_at timestamptz NOT NULL DEFAULT now(),
+    -- Since when the provider may have counted it, though nobody heard so: it keeps identifiers
+    -- for a day, so what is older isn't sent again before somebody has looked.
+    tried_at   timestamptz,
     sent_at    timestamptz,
     attempts   integer NOT NULL DEFAULT 0,
     not_before timestamptz NOT NULL DEFAULT now(),
