@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from router.api.door import NEEDS
 from router.api.errand import MemberErrand
+from router.api.features import CUSTOM_ROLES, require_feature
 from router.api.shapes import List
 from router.catalog import roles
 from router.catalog.roles import SHIPPED, Permission, Role
@@ -55,8 +56,12 @@ async def list_roles(errand: NamedDependency[MemberErrand]) -> List[RoleShown]:
 async def put_role(
     errand: NamedDependency[MemberErrand], name: RoleName, data: JSONBody[RoleChange]
 ) -> RoleShown:
-    """Nobody makes a role that may do more than its maker, nor changes one that can."""
+    """Nobody makes a role that may do more than its maker, nor changes one that can.
+
+    Takes a plan with the feature `custom_roles`; roles that were made under one stay.
+    """
     connection, tenant_id = await errand.connection(), errand.tenant.id
+    await require_feature(connection, errand.tenant, CUSTOM_ROLES)
     for known in await roles.list_custom(connection, tenant_id):
         if known.name == name:
             roles.check_grant(errand.role, known)

@@ -1,8 +1,8 @@
-"""What is used of what the plan allows: only what is really measured."""
+"""What is used of what the plan allows: only what is really counted or measured."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from litestar import get
@@ -12,58 +12,72 @@ from router.api.door import NEEDS
 from router.api.errand import MemberErrand
 from router.api.parts import Parts
 from router.api.shapes import List
-from router.catalog import members
+from router.catalog import members, usage
+from router.catalog.usage import API_CALLS, SEATS, STORAGE_BYTES
 from router.errors import Unavailable
-from router.words import Mode, Tenant, Tier
+from router.months import month_of
+from router.storage import own_bytes
+from router.words import Tenant
 
-#: Shared tables belong to nobody in particular, so this is asked in a place of the tenant's own.
-_STORAGE = """
-    SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
-    FROM pg_catalog.pg_class AS c
-    WHERE c.relkind IN ('r', 'm', 'p') AND c.relnamespace = to_regnamespace($1)
-"""
+_MONTHLY = "month"
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric; a limit of null is by contract, a period of null has no beginning and no end."""
+    """One metric; a limit of null is by contract, a period of null has no beginning and no end.
+
+    ``measured_at`` is there for what is measured from time to time instead of counted.
+    """
 
     metric: str
     used: int
     limit: int | None
     period: str | None = None
     resets_at: datetime | None = None
+    measured_at: datetime | None = None
 
 
 @get("/usage", tags=["tenant"], summary="What is used of what the plan allows", opt={NEEDS: None})
 async def show_usage(errand: NamedDependency[MemberErrand]) -> List[Metric]:
-    """Seats always; storage where the tenant has tables of its own."""
+    """Calls of this month, seats, and storage as soon as it was measured."""
     return List(items=await measure(errand.parts, errand.tenant))
 
 
 async def measure(parts: Parts, tenant: Tenant) -> list[Metric]:
-    """Measure everything that can be measured now."""
+    """Say everything that can be said now."""
+    month = month_of(datetime.now(UTC))
     async with parts.catalog.connection() as connection:
+        counted = await usage.counted(connection, tenant.id, month)
         seats = await members.count(connection, tenant.id)
-    metrics = [Metric(metric="seats", used=seats, limit=tenant.limits.seats)]
-    storage = await storage_bytes(parts, tenant)
-    if storage is not None:
-        metrics.append(
-            Metric(metric="storage_bytes", used=storage, limit=tenant.limits.storage_bytes)
-        )
-    return metrics
+    metrics = [
+        Metric(
+            metric=API_CALLS,
+            used=counted.get(API_CALLS, 0),
+            limit=tenant.limits.api_calls_per_month,
+            period=_MONTHLY,
+            resets_at=month.ends_at,
+        ),
+        Metric(metric=SEATS, used=seats, limit=tenant.limits.seats),
+    ]
+    storage = await _storage(parts, tenant)
+    return metrics if storage is None else [*metrics, storage]
 
 
 async def storage_bytes(parts: Parts, tenant: Tenant) -> int | None:
-    """Return the bytes of the tenant's tables with their indexes; None where nobody can tell."""
-    if tenant.tier is None or tenant.tier is Tier.ROWS:
-        return None
+    """Return the bytes of the tenant's own tables; None without such, and where nobody can tell."""
     try:
-        lease = await parts.dispatch.open(tenant, Mode.READ)
+        return await own_bytes(parts.dispatch, tenant)
     except Unavailable:
         return None
-    try:
-        record = await lease.fetchrow(_STORAGE, lease.placement.schema)
-    finally:
-        await lease.rollback()
-    assert record is not None, "an aggregate returns a row"
-    return int(record[0])
+
+
+async def _storage(parts: Parts, tenant: Tenant) -> Metric | None:
+    """Ask where it costs nothing; in shared tables, and while they don't answer, recall."""
+    limit = tenant.limits.storage_bytes
+    now = await storage_bytes(parts, tenant)
+    if now is not None:
+        return Metric(metric=STORAGE_BYTES, used=now, limit=limit)
+    async with parts.catalog.connection() as connection:
+        gauge = await usage.measured(connection, tenant.id, STORAGE_BYTES)
+    if gauge is None:
+        return None
+    return Metric(metric=STORAGE_BYTES, used=gauge.quantity, limit=limit, measured_at=gauge.at)

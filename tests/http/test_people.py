@@ -17,10 +17,17 @@ from tests.gateways import (
     expect,
     make_key,
     new_slug,
+    ops,
     sign_up,
 )
 
 NEW_PASSWORD = "a password of the invited"
+
+
+@pytest.fixture(scope="module")
+async def studio(made: GatewayWorld) -> Customer:
+    """A tenant whose plan has custom roles."""
+    return await sign_up(made.client, plan="pro")
 
 
 async def test_a_member_can_be_added_and_log_in(made: GatewayWorld) -> None:
@@ -98,7 +105,7 @@ async def test_a_plan_has_only_so_many_seats(made: GatewayWorld) -> None:
 
 
 async def test_nobody_gives_more_than_it_has(made: GatewayWorld) -> None:
-    customer = await sign_up(made.client)
+    customer = await sign_up(made.client, plan="pro")
     admin = bearer(await make_key(made.client, customer.token, role="admin"))
     new = {"email": f"m@{customer.slug}.example", "password": PASSWORD, "role": "owner"}
     expect(await made.client.post("/api/members", json=new, headers=admin), 403)
@@ -149,8 +156,23 @@ async def test_a_withdrawn_or_made_up_invitation_opens_nothing(made: GatewayWorl
         expect(await accept(made, token, NEW_PASSWORD), 404)
 
 
-async def test_a_custom_role_allows_what_it_says(made: GatewayWorld) -> None:
+async def test_custom_roles_come_with_a_plan_that_has_them(made: GatewayWorld) -> None:
     customer = await sign_up(made.client)
+    path, role = "/api/roles/auditor", {"permissions": ["audit.read"]}
+    refused = expect(await made.client.put(path, json=role, headers=customer.headers), 403)
+    assert refused["detail"] == (
+        "the plan starter doesn't include custom roles: change to pro or enterprise"
+    )
+    body = {"plan": "pro"}
+    changed = await made.client.post(
+        f"/api/ops/tenants/{customer.slug}/plan", json=body, headers=ops()
+    )
+    expect(changed, 200)
+    expect(await made.client.put(path, json=role, headers=customer.headers), 200)
+
+
+async def test_a_custom_role_allows_what_it_says(made: GatewayWorld) -> None:
+    customer = await sign_up(made.client, plan="pro")
     path, owner = "/api/roles/auditor", customer.headers
     role = {"permissions": ["audit.read", "rows.read"]}
     expect(await made.client.put(path, json=role, headers=owner), 200)
@@ -179,10 +201,10 @@ async def test_a_custom_role_allows_what_it_says(made: GatewayWorld) -> None:
     ],
 )
 async def test_a_wrong_role_is_refused(
-    made: GatewayWorld, shop: Customer, name: str, permissions: object, status: int
+    made: GatewayWorld, studio: Customer, name: str, permissions: object, status: int
 ) -> None:
     answer = await made.client.put(
-        f"/api/roles/{name}", json={"permissions": permissions}, headers=shop.headers
+        f"/api/roles/{name}", json={"permissions": permissions}, headers=studio.headers
     )
     expect(answer, status)
 

@@ -146,7 +146,7 @@ async def test_a_repeated_key_is_issued_once(made: GatewayWorld) -> None:
 
 
 async def test_a_refused_change_may_be_sent_again(made: GatewayWorld) -> None:
-    customer = await sign_up(made.client)
+    customer = await sign_up(made.client, plan="pro")
     headers, body = keyed(customer.headers), {"name": "later", "role": "made-later"}
     expect(await made.client.post("/api/keys", json=body, headers=headers), 422)
     role = {"permissions": ["rows.read"]}

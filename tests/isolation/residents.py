@@ -31,6 +31,7 @@ from tests.gateways import (
     expect,
     make_key,
     make_tenant,
+    ops,
 )
 from tests.isolation.calls import Document, Names, is_uuid
 from tests.isolation.rows import Held, Key, draw_canary, fill
@@ -166,6 +167,10 @@ class Town:
             ("/api/invitations", {"email": f"{canary}@guests.example"}),
         ):
             expect(await self.client.post(path, json=body, headers=bearer(token)), 201)
+        # No tenant of shared tables has the plan for it, and each is to have a role to be found.
+        given = {"limits": {"features": ["custom_roles"]}}
+        path = f"/api/ops/tenants/{customer.slug}/limits"
+        expect(await self.client.post(path, json=given, headers=ops()), 201)
         role = {"permissions": ["rows.read"]}
         expect(await self.client.put(f"/api/roles/{canary}", json=role, headers=bearer(token)), 200)
         tenant = await self.made.platform.directory.resolve_id(customer.id)
