@@ -1,4 +1,4 @@
-"""A whole payment provider in one object: it proves the border, and tests play the world with it."""
+"""A whole payment provider in one object: it proves the border, and plays the world in tests."""
 
 from __future__ import annotations
 
@@ -83,6 +83,10 @@ class MemoryProvider:
     def price(self, name: str) -> SeenPrice:
         """Find a price by its id, or the current one of a lookup key."""
         return self._price(name).seen
+
+    @property
+    def prices_made(self) -> int:
+        return len(self._prices)
 
     def strange_customer(self) -> str:
         """Make a customer that bears no tenant's id."""
@@ -230,9 +234,10 @@ class MemoryProvider:
         assert found.period_start is not None
         assert found.period_end is not None
         left = (found.period_end - self.now) / (found.period_end - found.period_start)
-        is_free = found.status is SubscriptionStatus.TRIALING and not ends_trial
         whole = self._sum(self._items(lines))
-        amounts = (0, 0) if is_free else (-round(self._sum(found.items) * left), round(whole * left))
+        amounts = (-round(self._sum(found.items) * left), round(whole * left))
+        if found.status is SubscriptionStatus.TRIALING:
+            amounts = (0, whole if ends_trial else 0)
         said = ("Unused time", "Remaining time")
         return Preview(
             currency="usd",
@@ -346,7 +351,9 @@ class MemoryProvider:
         )
 
     def _sum(self, items: Iterable[SeenItem]) -> int:
-        return sum(self._price(item.price_id).listed.amount * (item.quantity or 0) for item in items)
+        return sum(
+            self._price(item.price_id).listed.amount * (item.quantity or 0) for item in items
+        )
 
     def _bill(self, customer_id: str, found: SeenSubscription) -> None:
         """Add an invoice where one is owed or paid; what was owed is paid once all is well."""
