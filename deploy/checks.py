@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from deploy.doctor import Patient, examine
+from deploy.doctor import Patient, examine, examine_catalog, in_order
 from deploy.places import list_places
 from migrations.apply import catalog_revision
 from router.catalog import clusters
@@ -47,13 +47,14 @@ async def check_isolation(platform: Platform) -> None:
 
 
 async def find_all(platform: Platform) -> list[Finding]:
-    """Have the doctor look at every cluster and every database that holds tenants."""
+    """Have the doctor look at the catalog, every cluster, and every database that holds tenants."""
     async with platform.catalog.connection() as connection:
         records = await clusters.list_all(connection)
         databases = await list_places(connection)
+        of_catalog = await examine_catalog(connection)
     patient = Patient(
         clusters=[record.cluster.name for record in records],
         databases=databases,
         tenants={record.cluster.name: record.tenants for record in records},
     )
-    return await examine(platform.fleet, patient)
+    return in_order([*await examine(platform.fleet, patient), *of_catalog])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
+from deploy.doctor.billing_rules import BILLING_GIVEN, BILLING_RULES
 from deploy.doctor.database_rules import (
     DATABASE_GIVEN,
     DATABASE_RULES,
@@ -56,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     GATE_MISSING,
     *DATABASE_RULES,
     *TABLE_RULES,
+    *BILLING_RULES,
 )
 CLOCK_SKEW_S_MAX = 2.0
 #: A cluster that holds more than this part of what it may hold is nearly full.
@@ -104,7 +106,16 @@ async def examine(
 ) -> list[Finding]:
     """Run every rule; grave findings come first. A database that doesn't answer is one too."""
     examination = _Examination(fleet, patient, now_s, asyncio.Semaphore(at_once_max))
-    findings = await examination.run()
+    return in_order(await examination.run())
+
+
+async def examine_catalog(connection: Connection) -> list[Finding]:
+    """Run the rules of billing, which the catalog alone can answer."""
+    return in_order(await _ask(connection, BILLING_RULES, BILLING_GIVEN, where="catalog"))
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Put grave findings first."""
     return sorted(findings, key=lambda each: (not each.grave, each.rule, each.where, each.object))
 
 

@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Scope: TypeAlias = Literal["cluster", "database", "schema", "catalog", "pooler", "process"]
+Scope: TypeAlias = Literal[
+    "cluster", "database", "schema", "catalog", "pooler", "process", "billing"
+]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,9 +17,9 @@ HEAD = """# The doctor
 <!-- Written from deploy/doctor; a test compares it with the rules. -->
 
 `stepwell doctor` checks these rules against the live databases, as the administrator and reading \
-only: every cluster, its shared database, and every database of one tenant. Each finding names its \
-rule, the object, the danger and the remedy. On a *grave* one `stepwell serve` does not start; the \
-others are warnings.
+only: the catalog, every cluster, its shared database, and every database of one tenant. Each \
+finding names its rule, the object, the danger and the remedy. On a *grave* one `stepwell serve` \
+does not start; the others are warnings.
 """
 SCOPES = {
     "catalog": "What the catalog lists",
@@ -28,6 +28,7 @@ SCOPES = {
     "cluster": "A cluster and its roles",
     "database": "A database",
     "schema": "A tenants' schema",
+    "billing": "Billing",
 }
 
 

@@ -98,8 +98,10 @@ IN_DEDICATED = {
     "database_logins",
     "database_temp_create",
 }
-#: What no SQL can plant; test_examination.py shows that each of them is found.
+#: What no SQL can plant here; test_examination.py shows that each of them is found, and
+#: test_billing_rules.py those of billing.
 ELSEWHERE = {
+    *(rule.name for rule in RULES if rule.scope == "billing"),
     "unreachable",
     "capacity",
     "pooler-version",
