@@ -44,8 +44,9 @@ def test_limits_are_set_listed_and_ended(stack: Stack) -> None:
         stack.until(lambda _: client.get("/api/tenant").json()["limits"]["seats"] == 50)
     assert stack.ask("limits", "list", TENANT, "--json").documents() == []
     assert "ended" in stack.ask("limits", "list", TENANT, "--ended").out
-    trail = stack.ask("audit", "list", "--tenant", TENANT, "--limit", "2", "--json").documents()
-    assert [each["action"] for each in trail] == ["limits.end", "limits.give"]
+    trail = stack.ask("audit", "list", "--tenant", TENANT, "--json").documents()
+    deeds = [each["action"] for each in trail if str(each["action"]).startswith("limits.")]
+    assert deeds == ["limits.end", "limits.give"]
 
 
 async def test_usage_is_shown_and_stated(stack: Stack) -> None:
