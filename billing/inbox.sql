@@ -21,33 +21,55 @@ RETURNING i.deliveries = 1 AS is_new, (SELECT account.tenant_id FROM account) AS
 SELECT id FROM catalog.inbox WHERE provider = $1 AND id = ANY ($2::text[])
 
 -- name: handled
-UPDATE catalog.inbox SET state = 'handled', handled_at = now(), error = NULL
-WHERE provider = $1 AND customer_id = $2 AND sequence <= $3 AND state <> 'handled'
+WITH found AS (
+    SELECT i.provider, i.id FROM catalog.inbox AS i
+    WHERE i.provider = $1 AND i.customer_id = $2 AND i.sequence <= $3 AND i.state <> 'handled'
+    ORDER BY i.id FOR NO KEY UPDATE
+)
+UPDATE catalog.inbox AS i SET state = 'handled', handled_at = now(), error = NULL
+FROM found WHERE i.provider = found.provider AND i.id = found.id
 
 -- name: attach
--- Events that came before their customer was known.
+-- Events that came before their customer was known. Whoever takes several rows takes them by id.
+WITH found AS (
+    SELECT i.provider, i.id FROM catalog.inbox AS i
+    WHERE i.provider = $1 AND i.customer_id = $2 AND i.sequence IS NULL
+    ORDER BY i.id FOR NO KEY UPDATE
+)
 UPDATE catalog.inbox AS i SET sequence = b.dirty, state = 'waiting'
-FROM catalog.billing AS b
-WHERE b.provider = $1 AND b.customer_id = $2
-    AND i.provider = $1 AND i.customer_id = $2 AND i.sequence IS NULL
+FROM found, catalog.billing AS b
+WHERE i.provider = found.provider AND i.id = found.id
+    AND b.provider = $1 AND b.customer_id = $2
 
 -- name: claim_customer
 -- Take all waiting events of one customer that is nobody's yet.
-UPDATE catalog.inbox SET not_before = now() + $2::interval, attempts = attempts + 1
-WHERE provider = $1 AND state = 'waiting' AND sequence IS NULL AND customer_id = (
+WITH first AS (
     SELECT i.customer_id FROM catalog.inbox AS i
     WHERE i.provider = $1 AND i.state = 'waiting' AND i.sequence IS NULL
         AND i.customer_id IS NOT NULL AND i.not_before <= now()
-    ORDER BY i.not_before LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY i.not_before LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+), found AS (
+    SELECT i.provider, i.id FROM catalog.inbox AS i
+    WHERE i.provider = $1 AND i.state = 'waiting' AND i.sequence IS NULL
+        AND i.customer_id = (SELECT first.customer_id FROM first)
+    ORDER BY i.id FOR NO KEY UPDATE SKIP LOCKED
 )
-RETURNING customer_id, attempts
+UPDATE catalog.inbox AS i
+SET not_before = now() + $2::interval, attempts = i.attempts + 1
+FROM found WHERE i.provider = found.provider AND i.id = found.id
+RETURNING i.customer_id, i.attempts
 
 -- name: wait
 -- Nobody's still: try again later, or keep what has waited for too long.
-UPDATE catalog.inbox
+WITH found AS (
+    SELECT i.provider, i.id FROM catalog.inbox AS i
+    WHERE i.provider = $1 AND i.customer_id = $2 AND i.state = 'waiting' AND i.sequence IS NULL
+    ORDER BY i.id FOR NO KEY UPDATE
+)
+UPDATE catalog.inbox AS i
 SET error = $3, not_before = now() + $4::interval,
-    state = CASE WHEN received_at < now() - $5::interval THEN 'kept' ELSE state END
-WHERE provider = $1 AND customer_id = $2 AND state = 'waiting' AND sequence IS NULL
+    state = CASE WHEN i.received_at < now() - $5::interval THEN 'kept' ELSE i.state END
+FROM found WHERE i.provider = found.provider AND i.id = found.id
 
 -- name: find
 SELECT i.provider, i.id, i.type, i.api_version, i.customer_id, b.tenant_id, i.state, i.deliveries,

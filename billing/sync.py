@@ -59,6 +59,8 @@ class Syncer:
                     await self._begin_all(group)
                 except PlatformError as error:
                     _log.warning("accounts not synced", reason=error.detail)
+                except Exception:  # noqa: BLE001 - the next round may well go through
+                    _log.exception("accounts not synced")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._policy.poll_s)
 
@@ -131,6 +133,8 @@ class Syncer:
         except PlatformError as error:
             # What was taken is free again when its claim ends.
             _log.warning("account not synced", reason=error.detail)
+        except Exception:  # noqa: BLE001 - what went wrong can't be written down; the others go on
+            _log.exception("account not synced")
         finally:
             self._slots.release()
             self._wake.set()

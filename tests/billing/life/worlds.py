@@ -27,7 +27,7 @@ from tests.catalog.worlds import Server, add_cluster, add_tenant, catalog_on
 
 DAY = timedelta(days=1)
 #: A claim that is over before most answers come: several syncers ask about one tenant at once.
-HASTY = BillingPolicy(claim_s=0.005, poll_s=0.05, retry_s_min=0.01, retry_s_max=0.05)
+HASTY = BillingPolicy(claim_s=0.02, poll_s=0.05, retry_s_min=0.2, retry_s_max=0.5, looks_at_once=3)
 
 
 class TardyProvider(MemoryProvider):
