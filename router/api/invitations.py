@@ -113,7 +113,7 @@ async def invite(
     """Good for seven days; an earlier one for the same address ends."""
     connection, tenant_id = await errand.connection(), errand.tenant.id
     roles.check_grant(errand.role, await roles.get(connection, tenant_id, data.role))
-    await check_seat(connection, errand.tenant)
+    await check_seat(connection, errand.tenant, upgrade_url=errand.parts.upgrade_url)
     issued = await invitations.invite(
         connection, tenant_id, email=data.email, role=data.role, invited_by=errand.account_id
     )
@@ -154,7 +154,7 @@ async def accept_invitation(
     errand.actor = f"account:{account.id}"
     connection = await errand.connection()
     tenant = await tenants.get_by_id(connection, invitation.tenant_id)
-    await check_seat(connection, tenant)
+    await check_seat(connection, tenant, upgrade_url=errand.parts.upgrade_url)
     membership = await invitations.accept(connection, token, account)
     opened = await sessions.open_session(connection, account.id, tenant_id=tenant.id)
     await errand.note(

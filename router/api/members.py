@@ -77,7 +77,7 @@ async def add_member(errand: NamedDependency[MemberErrand], data: JSONBody[NewMe
         password_hash = await errand.parts.passwords.hash(data.password)
     connection, tenant_id = await errand.connection(), errand.tenant.id
     roles.check_grant(errand.role, await roles.get(connection, tenant_id, data.role))
-    await check_seat(connection, errand.tenant)
+    await check_seat(connection, errand.tenant, upgrade_url=errand.parts.upgrade_url)
     account = await _account(errand, email, data.name, password_hash)
     added = await members.add(connection, tenant_id, account.id, role=data.role)
     await errand.record("member.add", added.id, {"email": account.email, "role": data.role})

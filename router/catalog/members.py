@@ -75,6 +75,11 @@ async def find(connection: Connection, tenant_id: TenantId, account_id: UUID) ->
     return None if row is None else _membership(row)
 
 
+async def hold_seats(connection: Connection, tenant_id: TenantId) -> None:
+    """Keep others from taking a seat until this transaction ends: count after it, then add."""
+    await connection.execute(_SQL["hold_seats"], tenant_id)
+
+
 async def count(connection: Connection, tenant_id: TenantId) -> int:
     """Count the seats that are taken."""
     return int(await connection.fetchval(_SQL["count"], tenant_id))

@@ -20,6 +20,9 @@ WHERE m.tenant_id = $1 AND m.account_id = $2
 -- name: count
 SELECT count(*) FROM catalog.membership WHERE tenant_id = $1
 
+-- name: hold_seats
+SELECT FROM catalog.tenant WHERE id = $1 FOR NO KEY UPDATE
+
 -- name: tenants_of
 SELECT t.id, t.slug, t.name, t.plan, m.role
 FROM catalog.membership AS m JOIN catalog.tenant AS t ON t.id = m.tenant_id

@@ -102,6 +102,21 @@ async def test_a_plan_has_only_so_many_seats(made: GatewayWorld) -> None:
     told = expect(answer, 429)
     assert told["code"] == "limit_reached"
     assert "5 seats" in told["detail"]
+    assert (told["metric"], told["limit"], told["used"]) == ("seats", 5, 5)
+    assert told["upgrade_url"].endswith("/api/billing")
+
+
+async def test_the_last_seat_is_taken_once(made: GatewayWorld) -> None:
+    customer = await sign_up(made.client)
+
+    async def ask(number: int) -> int:
+        body = {"email": f"m{number}@{customer.slug}.example", "password": PASSWORD}
+        client = made.gateways[number % 2].client
+        answer = await client.post("/api/members", json=body, headers=customer.headers)
+        return answer.status_code
+
+    answers = await asyncio.gather(*(ask(number) for number in range(10)))
+    assert sorted(answers) == [201] * 4 + [429] * 6
 
 
 async def test_nobody_gives_more_than_it_has(made: GatewayWorld) -> None:
