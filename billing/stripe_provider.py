@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mappi
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -19,7 +20,7 @@ import stripe
 from billing import stripe_reading as reading
 from billing.price_list import ListedPlan, ListedPrice
 from billing.provider import Agreement, NewCustomer, Purchase, Usage
-from billing.seen import Charge, Line, Preview, Seen, SeenEvent, SeenInvoice, SeenPrice
+from billing.seen import Line, Preview, Seen, SeenEvent, SeenInvoice, SeenPrice
 from billing.stripe_lines import ItemChange, item_changes
 from router.errors import BadRequest, ProviderFailed, ProviderRefused
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 #: The API version that Stripe answers in: the one that the SDK's own classes were written for.
 STRIPE_VERSION: Final = stripe.api_version
 STRIPE_ADDRESS: Final = "https://api.stripe.com"
+LOOPBACKS = frozenset({"localhost", "127.0.0.1", "::1"})
 CONNECT_S_MAX = 5.0
 RETRIES_MAX = 2
 WEBHOOK_BYTES_MAX = 1_000_000
@@ -72,6 +74,36 @@ def make_stripe_provider(settings: StripeSettings) -> StripeProvider:
     return StripeProvider(settings)
 
 
+class _Http(stripe.HTTPClient):
+    """How the SDK's requests travel: as its own HTTPXClient does it, which takes no settings."""
+
+    name = "httpx"
+
+    def __init__(self, settings: StripeSettings) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]  # the SDK forgot a type
+        # A stand-in on this machine is behind no proxy, whatever the environment says of Stripe.
+        is_here = urlsplit(settings.api_base).hostname in LOOPBACKS
+        timeout = httpx.Timeout(settings.answer_s_max, connect=CONNECT_S_MAX)
+        self._client = httpx.AsyncClient(timeout=timeout, trust_env=not is_here)
+
+    def sleep_async(self, secs: float) -> Awaitable[None]:
+        return asyncio.sleep(secs)
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        try:
+            answer = await self._client.request(method, url, headers=headers, content=post_data)
+        except httpx.HTTPError as error:
+            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK forgot its types
+                type(error).__name__, should_retry=True
+            ) from error
+        return answer.content, answer.status_code, answer.headers
+
+    async def close_async(self) -> None:
+        await self._client.aclose()
+
+
 class StripeProvider:
     """The border in Stripe's terms. Every write bears an idempotency key: repeated, it is one."""
 
@@ -80,8 +112,7 @@ class StripeProvider:
     def __init__(self, settings: StripeSettings) -> None:
         assert settings.tolerance_s > 0, "without a tolerance, the SDK takes events of any age"
         self._settings = settings
-        timeout = httpx.Timeout(settings.answer_s_max, connect=CONNECT_S_MAX)
-        self._http = stripe.HTTPXClient(timeout=timeout)
+        self._http = _Http(settings)
         client = stripe.StripeClient(
             settings.api_key,
             stripe_version=STRIPE_VERSION,
@@ -101,7 +132,7 @@ class StripeProvider:
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK forgot its types
+        await self._http.close_async()
 
     # ── Customers, and what they have ────────────────────────────────────────────────────────────
 
@@ -223,7 +254,7 @@ class StripeProvider:
         for plan in sold:
             product_id = await self._product(plan)
             for price in plan.price:
-                wanted = _wanted(price, product_id, meters.get(price.metric or ""))
+                wanted = reading.wanted(price, product_id, meters.get(price.metric or ""))
                 held = known.get(price.lookup_key)
                 if held is None or not held.is_as(wanted):
                     held = await self._make_price(wanted, price, held)
@@ -640,18 +671,6 @@ def _plain(answer: object) -> _Asked:
     if not isinstance(answer, stripe.StripeObject):
         raise TypeError("an answer is an object")
     return answer.to_dict(for_json=True)
-
-
-def _wanted(price: ListedPrice, product_id: str, meter_id: str | None) -> reading.WantedPrice:
-    is_metered = price.charge is Charge.USAGE
-    return reading.WantedPrice(
-        product_id=product_id,
-        currency=price.currency,
-        amount=price.amount,
-        interval=price.interval.value,
-        usage_type="metered" if is_metered else "licensed",
-        meter_id=meter_id if is_metered else None,
-    )
 
 
 def _bought(line: Line) -> SessionCreateParamsLineItem:

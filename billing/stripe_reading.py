@@ -15,7 +15,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from billing.price_list import ListedPrice
 from billing.seen import (
+    Charge,
     Preview,
     PreviewLine,
     SeenEvent,
@@ -113,6 +115,19 @@ class WantedPrice(msgspec.Struct, frozen=True, kw_only=True):
         """Name everything that makes it this price and no other."""
         parts = (self.product_id, self.currency, self.amount, self.interval, self.usage_type)
         return "-".join([*(str(part) for part in parts), self.meter_id or "unmetered"])
+
+
+def wanted(price: ListedPrice, product_id: str, meter_id: str | None) -> WantedPrice:
+    """Say in Stripe's terms what a price of the list is to be."""
+    is_metered = price.charge is Charge.USAGE
+    return WantedPrice(
+        product_id=product_id,
+        currency=price.currency,
+        amount=price.amount,
+        interval=price.interval.value,
+        usage_type="metered" if is_metered else "licensed",
+        meter_id=meter_id if is_metered else None,
+    )
 
 
 class PriceShape(msgspec.Struct, kw_only=True):

@@ -156,7 +156,9 @@ class MemoryProvider:
         """Buy what a checkout's page offers; returns the subscription."""
         cart = self._carts[url]
         names = [line.price_id for line in cart.lines]
-        return self.buy(cart.customer_id, *names, trial_days=cart.trial_days)
+        made = self.buy(cart.customer_id, *names, trial_days=cart.trial_days)
+        customer_id, found = self._found(made)
+        return self._put(customer_id, replace(found, items=self._items(cart.lines)), "updated")
 
     def pass_time(self, by: timedelta) -> None:
         """Let time pass: periods and trials end, and what is due is charged."""

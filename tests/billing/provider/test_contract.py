@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from billing.price_list import listed_plans
 from billing.provider import Agreement, NewCustomer, Purchase, Usage
-from billing.seen import Line, Seen, SeenSubscription, SubscriptionStatus
+from billing.seen import Charge, Line, Seen, SeenSubscription, SubscriptionStatus
 from router.errors import BadRequest, ProviderFailed, ProviderRefused
 from tests.billing.provider.worlds import World
 
@@ -55,17 +55,22 @@ async def _bought(
     world: World, key: str = "pro_monthly", *, trial_days: int | None = None
 ) -> Bought:
     bought = await _customer(world)
+    await _pay(world, bought, (await _line(world, key),), trial_days=trial_days)
+    return bought
+
+
+async def _pay(
+    world: World, bought: Bought, lines: tuple[Line, ...], *, trial_days: int | None = None
+) -> None:
     purchase = Purchase(
         customer_id=bought.customer_id,
         tenant_id=bought.tenant_id,
-        lines=(await _line(world, key),),
+        lines=lines,
         success_url="https://site.invalid/paid",
         cancel_url="https://site.invalid/left",
         trial_days=trial_days,
     )
-    url = await world.provider.checkout(purchase, key=uuid4().hex)
-    await world.pay(url)
-    return bought
+    await world.pay(await world.provider.checkout(purchase, key=uuid4().hex))
 
 
 # ── Customers ────────────────────────────────────────────────────────────────────────────────────
@@ -208,6 +213,37 @@ async def test_a_preview_names_the_difference_and_changes_nothing(world: World) 
     assert replace(after, at=before.at) == before
 
 
+async def test_seats_and_usage_are_bought_and_changed_with_the_plan(world: World) -> None:
+    await world.provider.list_prices(listed_plans())
+    pro = listed_plans()[1]
+    seat = replace(pro.price[0], lookup_key="pro_seat", charge=Charge.SEAT, amount=500)
+    calls = replace(
+        pro.price[0], lookup_key="pro_calls", charge=Charge.USAGE, amount=1, metric="api_calls"
+    )
+    (monthly, seats, counted) = await world.provider.list_prices(
+        [replace(pro, price=(pro.price[0], seat, calls))]
+    )
+    bought = await _customer(world)
+    lines = (
+        Line(price_id=monthly.id),
+        Line(price_id=seats.id, quantity=3),
+        Line(price_id=counted.id, quantity=None),
+    )
+    await _pay(world, bought, lines)
+    before = await bought.subscription()
+    assert {item.lookup_key: item.quantity for item in before.items} == {
+        "pro_monthly": 1,
+        "pro_seat": 3,
+        "pro_calls": None,
+    }
+    more = (lines[0], replace(lines[1], quantity=5), lines[2])
+    preview = await world.provider.preview(before.id, more)
+    assert abs(preview.due_now - 2 * 500) <= 1
+    await world.provider.change(before.id, more, key=uuid4().hex)
+    after = {item.lookup_key: item.quantity for item in (await bought.subscription()).items}
+    assert after == {"pro_monthly": 1, "pro_seat": 5, "pro_calls": None}
+
+
 async def test_going_down_is_credited(world: World) -> None:
     bought = await _bought(world, "enterprise_monthly")
     subscription = await bought.subscription()
@@ -287,6 +323,10 @@ async def test_a_contract_is_invoiced_with_net_terms_for_its_own_amount(world: W
     assert subscription.status is SubscriptionStatus.ACTIVE
     (item,) = subscription.items
     assert (item.product_id, item.lookup_key) == (product_id, None)
+    # Net terms are a credit: what changes is had at once, and invoiced.
+    line = await _line(world, "enterprise_monthly")
+    await world.provider.change(subscription.id, [line], key=uuid4().hex)
+    assert await bought.keys() == ["enterprise_monthly"]
 
 
 async def test_usage_told_twice_is_counted_once(world: World) -> None:

@@ -179,6 +179,19 @@ async def test_nobody_at_the_address_is_a_failure() -> None:
         await gone.close()
 
 
+async def test_a_proxy_of_the_environment_is_not_asked_for_a_stand_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async def answer(_: Asked) -> Said:
+        return said({"object": "customer", "id": "cus_1", "deleted": True})
+
+    async with answering(answer) as provider:
+        assert await provider.look("cus_1") is not None
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_wrong_key_is_never_shown(status: int) -> None:
     async def answer(_: Asked) -> Said:
