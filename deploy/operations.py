@@ -13,6 +13,7 @@ from promotion.faults import Faults, FaultSignal
 from promotion.figures import Figures
 from promotion.keep import KeepHandler
 from promotion.move import MoveHandler
+from promotion.pace import PaceLimits
 from promotion.settle import SettleHandler
 from promotion.shape import shape_of
 from promotion.terms import HolderPolicy, MoveLimits, Terms
@@ -59,6 +60,7 @@ def _terms(platform: Platform, figures: Figures) -> Terms:
             holders=HolderPolicy(settings.move_holders),
             settle_after=timedelta(seconds=settings.move_settle_after_s),
             keep_after=timedelta(seconds=settings.move_keep_s),
+            pace=PaceLimits(share_min=settings.move_share_min),
         ),
         figures=figures,
         faults=Faults(settings.fault_point, FaultSignal(settings.fault_signal)),

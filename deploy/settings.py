@@ -200,6 +200,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "seconds",
         ),
     ] = 60.0
+    move_share_min: Annotated[
+        float,
+        Meta(gt=0, le=1),
+        _said(
+            "the share of the time that a move works at least, however busy its neighbours are; 1 "
+            "spares nobody",
+            "share",
+        ),
+    ] = 0.05
     move_wait_s_max: Annotated[
         _Seconds,
         _said("how long a move waits for the tenant's own open transactions", "seconds"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from promotion.pace import at_once
 from promotion.side import Bounds
 from router.alchemy import TENANT_COLUMN
 from router.names import quote
@@ -81,18 +82,20 @@ class _Pipe:
         self.turns = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
 
 
-async def copy(
+async def copy(  # noqa: PLR0913 - two of them are what a caller may do meanwhile
     source: Side,
     target: Side,
     shape: Shape,
     mover: Mover,
     *,
     after_chunk: Callable[[Chunk], Awaitable[None]],
+    after_piece: Callable[[], Awaitable[None]] = at_once,
 ) -> Mapping[str, TableProgress]:
     """Copy every row that isn't there yet; returns what was copied, by table.
 
-    The target's tables must be as ``landing`` leaves them. ``after_chunk`` is awaited after each
-    chunk has been committed: it slows the copy down by taking its time, and ends it by raising.
+    The target's tables must be as ``landing`` leaves them. ``after_piece`` is awaited after each
+    piece that was read, some hundred kilobytes, and slows the copy down by taking its time;
+    ``after_chunk`` is awaited after each chunk has been committed, and ends the copy by raising.
     """
     pipe = _Pipe()
     async with (
@@ -101,7 +104,7 @@ async def copy(
     ):
         writer = _Writer(target, writing, mover, after_chunk)
         progress = await writer.begin(shape)
-        reader = _Reader(source, reading, pipe)
+        reader = _Reader(source, reading, pipe, after_piece)
         await _together(reader.run(shape, progress), writer.run(pipe))
     return writer.progress
 
@@ -109,10 +112,17 @@ async def copy(
 class _Reader:
     """Sends the chunks of every table that isn't done."""
 
-    def __init__(self, side: Side, connection: Connection, pipe: _Pipe) -> None:
+    def __init__(
+        self,
+        side: Side,
+        connection: Connection,
+        pipe: _Pipe,
+        after_piece: Callable[[], Awaitable[None]],
+    ) -> None:
         self._side = side
         self._connection = connection
         self._pipe = pipe
+        self._after_piece = after_piece
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._sent_bytes = 0
@@ -174,6 +184,7 @@ class _Reader:
             self._sent_bytes += len(piece)
             self._held, self._held_bytes = [], 0
             await self._pipe.pieces.put(piece)
+            await self._after_piece()
 
 
 class _Writer:

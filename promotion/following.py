@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import msgspec
 
 from promotion import capture, homes
 from promotion.changes import WATERMARK_PART, Brought, bring
+from promotion.pace import at_once
 from promotion.proof import View, compare, digests, find_difference
 from promotion.shape import assert_equal_tables, fingerprint
 from promotion.side import Bounds
@@ -111,9 +111,12 @@ async def _slow_down(leg: Leg, ends: Ends, delay_ms: int) -> bool:
     return True
 
 
-async def verify(leg: Leg, ends: Ends) -> tuple[TableProof, ...]:
+async def verify(
+    leg: Leg, ends: Ends, *, after_slice: Callable[[], Awaitable[None]] = at_once
+) -> tuple[TableProof, ...]:
     """Compare every row of both ends as of one snapshot, while writers go on.
 
+    ``after_slice`` is awaited after each piece of that work, and slows it down by taking its time.
     Raises ProofDiffers with the table and the stretch of keys where they differ first, and
     ShapeDiffers when there is more in the tables than what is compared.
     """
@@ -129,9 +132,11 @@ async def verify(leg: Leg, ends: Ends) -> tuple[TableProof, ...]:
                 leg.source.schema,
                 leg.target.schema,
             )
-            here, there = await asyncio.gather(
-                digests(ends.source, leg.source, leg.shape),
-                digests(ends.target, leg.target, leg.shape),
+            here, there = await digests(
+                View(side=leg.source, connection=ends.source),
+                View(side=leg.target, connection=ends.target),
+                leg.shape,
+                after_slice=after_slice,
             )
             if different := compare(here, there):
                 raise ProofDiffers(await _told(leg, ends, different))

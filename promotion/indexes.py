@@ -24,7 +24,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     """What building may take from a server that has other tenants to serve."""
 
     memory_mb: int = 64
-    workers: int = 1
+    workers: int = 0
     lock_ms: int = 5_000
 
 

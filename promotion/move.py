@@ -158,6 +158,7 @@ class Job:
         self._delay_ms = 0
         self._evidence = progress.operation.read(Evidence)
         self.leg = self._leg()
+        self._pace = Pace([self.leg.source, self.leg.target], terms.limits.pace)
 
     async def run(self) -> None:
         """Take every step that is left."""
@@ -299,17 +300,21 @@ class Job:
     async def _copy(self, ends: Ends) -> None:  # noqa: ARG002 - the copy has connections of its own
         self._reach("copy.before")
         leg = self.leg
-        async with Pace(leg.source, self._terms.limits.pace).watching(str(self._move.id)) as pace:
+        async with self._pace.watching(str(self._move.id)) as pace:
 
             async def after_chunk(chunk: Chunk) -> None:
                 self._reach("copy.chunk")
                 self._rows_copied += chunk.rows
                 self._terms.figures.copied(chunk.rows)
                 await self._note(Noted(rows_copied=self._rows_copied))
-                await pace.rest()
 
             progress = await copy(
-                leg.source, leg.into, leg.shape, leg.mover, after_chunk=after_chunk
+                leg.source,
+                leg.into,
+                leg.shape,
+                leg.mover,
+                after_piece=pace.rest,
+                after_chunk=after_chunk,
             )
         self._rows_copied = sum(each.rows for each in progress.values())
         await self._note(Noted(rows_copied=self._rows_copied), at_once=True)
@@ -318,7 +323,7 @@ class Job:
     async def _index(self, ends: Ends) -> None:
         self._reach("index.before")
         leg, effort = self.leg, self._terms.limits.effort
-        async with Pace(leg.source, self._terms.limits.pace).watching(str(self._move.id)) as pace:
+        async with self._pace.watching(str(self._move.id)) as pace:
 
             async def after_each(_: Rebuild) -> None:
                 await self._note(Noted())
@@ -367,7 +372,8 @@ class Job:
     async def _verify(self, ends: Ends) -> None:
         self._reach("verify.before")
         await catch_up(self.leg, ends, self._terms.limits, after_round=self._after_round)
-        proof = await verify(self.leg, ends)
+        async with self._pace.watching(str(self._move.id)) as pace:
+            proof = await verify(self.leg, ends, after_slice=pace.rest)
         self._evidence = msgspec.structs.replace(self._evidence, proof=proof)
         self._reach("verify.after")
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from promotion.copying import find_key, within
+from promotion.pace import at_once
 from router.names import quote
 from router.stored_rows import spell_digest, spell_hash
 from router.words import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from promotion.shape import Shape, TableShape
     from promotion.side import Side
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 #: So few rows are compared one by one.
 ROWS_A_LOOK = 100
+#: So many are summed up at once: some tens of milliseconds of work.
+ROWS_A_SLICE = 20_000
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +57,49 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return f"table {self.table}: {counts}, between {after} and {upto}"
 
 
-async def digests(connection: Connection, side: Side, shape: Shape) -> list[Digest]:
-    """Sum up every row of the tenant, table by table, in the transaction that is open."""
-    return [await _digest(connection, side, table) for table in shape.tables]
+async def digests(
+    source: View,
+    target: View,
+    shape: Shape,
+    *,
+    after_slice: Callable[[], Awaitable[None]] = at_once,
+) -> tuple[list[Digest], list[Digest]]:
+    """Sum up every row at both ends, table by table, in the transactions that are open.
+
+    Each table is read in slices of its keys, and ``after_slice`` is awaited after each: nobody
+    waits for a whole table of a large tenant.
+    """
+    here: list[Digest] = []
+    there: list[Digest] = []
+    for table in shape.tables:
+        pairs = [pair async for pair in _slices(source, target, table, after_slice)]
+        here.append(_sum(table, [pair[0] for pair in pairs]))
+        there.append(_sum(table, [pair[1] for pair in pairs]))
+    return here, there
+
+
+async def _slices(
+    source: View, target: View, table: TableShape, after_slice: Callable[[], Awaitable[None]]
+) -> AsyncIterator[tuple[Digest, Digest]]:
+    after: Key | None = None
+    while True:
+        where = within(source.side, table, after=after)
+        upto = await find_key(
+            source.connection, source.side, table, where=where, skipped=ROWS_A_SLICE - 1
+        )
+        yield await _both(source, target, table, (after, upto))
+        await after_slice()
+        if upto is None:
+            return
+        after = upto
+
+
+def _sum(table: TableShape, parts: Sequence[Digest]) -> Digest:
+    return Digest(
+        table=table.name,
+        rows=sum(part.rows for part in parts),
+        digest=str(sum(int(part.digest) for part in parts)),
+    )
 
 
 def compare(source: Sequence[Digest], target: Sequence[Digest]) -> list[str]:

@@ -44,18 +44,24 @@ _END_S_MAX = 1_200.0
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured: rows of the small and the large tenant, and how often."""
+    """How much is measured: rows of the small and the large tenant, and how often.
+
+    A move beside busy neighbours takes a twentieth of the server, so a smaller one is watched.
+    """
 
     small: int = 20_000
     large: int = 2_000_000
+    beside: int = 400_000
     pairs: int = 16
-    pairs_large: int = 6
+    pairs_large: int = 10
     copies: int = 3
     blocks: int = 40
     calm_s: float = 15.0
 
 
-MEASURE_QUICK = Measure(large=200_000, pairs=4, pairs_large=3, copies=3, blocks=12, calm_s=5.0)
+MEASURE_QUICK = Measure(
+    large=200_000, beside=50_000, pairs=4, pairs_large=3, copies=3, blocks=12, calm_s=5.0
+)
 
 
 class Traveller(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +92,14 @@ class MovingWorld(msgspec.Struct, frozen=True, kw_only=True):
         async with self.platform.fleet.admin(place.cluster, place.database) as connection:
             stock = await fill(connection, customer.id, place, measure=measure)
         return Traveller(customer=customer, stock=stock)
+
+    async def neighbour(self, of: Traveller, measure: int) -> Traveller:
+        """Sign somebody up whose rows lie beside another one's."""
+        wanted = (await self.place(of.customer)).cluster
+        while True:
+            made = await self.traveller(measure)
+            if (await self.place(made.customer)).cluster == wanted:
+                return made
 
     def shop(self, traveller: Traveller) -> Shop:
         """Say where clients find it."""

@@ -65,8 +65,8 @@ class Neighbour:
 
 async def neighbours(world: MovingWorld, measure: Measure) -> list[Figure]:
     """Compare the stretches before and after each move with the move itself, its end left out."""
-    large = await world.traveller(measure.large)
-    other = await world.traveller(measure.small)
+    large = await world.traveller(measure.beside)
+    other = await world.neighbour(large, measure.small)
     throughput: list[float] = []
     p99: list[float] = []
     moved_s: list[float] = []

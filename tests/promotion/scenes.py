@@ -109,10 +109,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     async def differing(self, end: Side | None = None) -> list[str]:
         async with viewed(self.source) as here, viewed(end or self.target) as there:
-            return proof.compare(
-                await proof.digests(here.connection, here.side, self.shape),
-                await proof.digests(there.connection, there.side, self.shape),
-            )
+            return proof.compare(*await proof.digests(here, there, self.shape))
 
 
 @contextlib.asynccontextmanager

@@ -91,12 +91,19 @@ async def left_behind(trip: Trip, move: Move) -> list[Digest]:
     """Sum up what is at the place that a move left, where the tenant itself may not look."""
     platform = trip.hub.platform
     side = Side(fleet=platform.fleet, tenant_id=trip.tenant.id, placement=moving.way_back(move))
-    async with side.connection("test") as connection:
+    async with side.connection("test") as connection, side.connection("test") as again:
         home = await homes.find(connection, trip.tenant.id)
         assert home is not None
         assert home.state != "active" or is_one_database(move), "nobody is let in"
-        async with side.transaction(connection, bounds=_BOUNDS, is_read_only=True):
-            return await proof.digests(connection, side, trip.terms.shape)
+        async with (
+            side.transaction(connection, bounds=_BOUNDS, is_read_only=True),
+            side.transaction(again, bounds=_BOUNDS, is_read_only=True),
+        ):
+            view = proof.View(side=side, connection=connection)
+            other = proof.View(side=side, connection=again)
+            found, same = await proof.digests(view, other, trip.terms.shape)
+            assert found == same
+            return found
 
 
 def is_one_database(move: Move) -> bool:

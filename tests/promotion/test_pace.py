@@ -1,57 +1,81 @@
-"""The pace: a copy rests when it makes the source slow, and only then."""
+"""The pace: a move rests when it makes a server slow for others, and only then."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 import pytest
 
-from promotion.pace import Pace, PaceLimits, next_share, rest_s
+from promotion.pace import Feeler, Felt, Pace, PaceLimits, Probe, feel, next_share, rest_s
 from promotion.side import Side
-from router.words import Tier
+from router.words import Mode, Tier
 from tests.worlds import world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator
 
-    from router.connect import Connection
-    from tests.worlds import Clusters
+    from tests.worlds import Clusters, World
 
-LIMITS = PaceLimits(probe_pause_s=0.001)
-
-
-class Felt(Pace):
-    """What its probes feel is said by the test; everything else is real."""
-
-    says: deque[float]
-
-    async def _probe(self, connection: Connection) -> float:
-        await super()._probe(connection)
-        return self.says[0] if self._rests else self.says[1]
+LIMITS = PaceLimits(probe_pause_s=0.001, still_every_s=0.05)
 
 
-async def share_after(clusters: Clusters, pieces: Iterable[float], *, says: list[float]) -> float:
-    """Work on pieces of so many seconds; probes take so many ms at rest, and so many at work."""
+class Told(Pace):
+    """What its probes take is said by the test; everything else is real."""
+
+    still_ms: float
+    working_ms: float
+
+    async def _feel(self) -> None:
+        await super()._feel()
+        for feeler in self._feelers:
+            for kept, took_ms in (
+                (feeler.still, self.still_ms),
+                (feeler.working, self.working_ms),
+            ):
+                if kept:
+                    kept[-1] = Probe(took_ms=took_ms, others=kept[-1].others)
+
+
+@pytest.fixture
+async def made(clusters: Clusters) -> AsyncGenerator[World]:
     async with world(clusters) as made:
-        tenant = await made.tenant(Tier.ROWS)
-        assert tenant.placement is not None
-        side = Side(fleet=made.fleet, tenant_id=tenant.id, placement=tenant.placement)
-        felt = Felt(side, LIMITS)
-        felt.says = deque(says)
-        async with felt.watching("a test") as pace:
-            for piece_s in pieces:
-                await asyncio.sleep(piece_s)
-                await pace.rest()
-            return pace.share
+        yield made
+
+
+async def share_after(made: World, pieces: int, *, still_ms: float, working_ms: float) -> float:
+    """Work on so many pieces of a hundredth of a second each."""
+    tenant = await made.tenant(Tier.ROWS)
+    assert tenant.placement is not None
+    side = Side(fleet=made.fleet, tenant_id=tenant.id, placement=tenant.placement)
+    told = Told([side], LIMITS)
+    told.still_ms, told.working_ms = still_ms, working_ms
+    async with told.watching("a test") as pace:
+        for _ in range(pieces):
+            await asyncio.sleep(0.01)
+            await pace.rest()
+        return pace.share
+
+
+async def share_beside_others(made: World, *, still_ms: float, working_ms: float) -> float:
+    tenant = await made.tenant(Tier.ROWS)
+    lease = await made.dispatch.open(tenant, Mode.READ)
+    try:
+        return await share_after(made, 120, still_ms=still_ms, working_ms=working_ms)
+    finally:
+        await lease.rollback()
+
+
+def probes(*took_ms: float) -> list[Probe]:
+    return [Probe(took_ms=each, others=1) for each in took_ms]
 
 
 def test_a_share_shrinks_at_once_and_grows_slowly() -> None:
-    assert next_share(1.0, 1.31, LIMITS) == pytest.approx(0.6)
-    assert next_share(0.6, 1.0, LIMITS) == pytest.approx(0.65)
-    assert next_share(0.98, 1.0, LIMITS) == 1.0
-    assert next_share(0.05, 9.0, LIMITS) == LIMITS.share_min
+    assert next_share(1.0, Felt.SLOWER, LIMITS) == pytest.approx(0.6)
+    assert next_share(0.6, Felt.NOTHING, LIMITS) == pytest.approx(0.72)
+    assert next_share(0.6, Felt.MAYBE, LIMITS) == 0.6
+    assert next_share(0.98, Felt.NOTHING, LIMITS) == 1.0
+    assert next_share(0.05, Felt.SLOWER, LIMITS) == LIMITS.share_min
 
 
 def test_rest_makes_work_its_share_of_the_time_within_bounds() -> None:
@@ -60,15 +84,46 @@ def test_rest_makes_work_its_share_of_the_time_within_bounds() -> None:
     assert rest_s(60.0, 0.05, LIMITS) == LIMITS.rest_s_max
 
 
-async def test_a_copy_that_is_felt_rests(clusters: Clusters) -> None:
-    assert await share_after(clusters, [0.05, 0.05], says=[2.0, 4.0]) < 0.5
+def test_probes_that_all_take_longer_are_felt() -> None:
+    assert feel(probes(3.0, 3.1, 2.9), probes(2.0, 2.1, 1.9), LIMITS) is Felt.SLOWER
 
 
-async def test_a_server_that_is_slow_without_the_copy_is_no_reason_to_rest(
-    clusters: Clusters,
-) -> None:
-    assert await share_after(clusters, [0.05, 0.05], says=[40.0, 40.0]) == 1.0
+def test_one_checkpoint_is_not_felt() -> None:
+    assert feel(probes(*[2.0] * 9, 900.0), probes(*[2.0] * 9), LIMITS) is Felt.NOTHING
 
 
-async def test_many_small_pieces_are_one_look_at_the_neighbours(clusters: Clusters) -> None:
-    assert await share_after(clusters, [0.05, *[0.0] * 20], says=[2.0, 4.0]) > LIMITS.share_min
+def test_what_may_be_chance_neither_shrinks_nor_grows() -> None:
+    assert feel(probes(1.0, 9.0, 5.0), probes(1.0, 8.0, 4.5), LIMITS) is Felt.MAYBE
+
+
+def test_less_than_anybody_notices_is_nothing() -> None:
+    assert feel(probes(1.2, 1.2), probes(1.0, 1.0), LIMITS) is Felt.NOTHING
+
+
+async def test_a_move_that_is_felt_rests(made: World) -> None:
+    share = await share_beside_others(made, still_ms=2.0, working_ms=4.0)
+    assert share < LIMITS.share_first
+
+
+async def test_a_move_that_is_not_felt_takes_more_and_more(made: World) -> None:
+    share = await share_beside_others(made, still_ms=40.0, working_ms=40.0)
+    assert share > LIMITS.share_first
+
+
+async def test_a_move_that_meets_nobody_never_rests(made: World) -> None:
+    assert await share_after(made, 120, still_ms=2.0, working_ms=4.0) == 1.0
+
+
+async def test_a_probe_counts_others_and_not_the_platforms_own_moves(made: World) -> None:
+    tenant = await made.tenant(Tier.ROWS)
+    assert tenant.placement is not None
+    side = Side(fleet=made.fleet, tenant_id=tenant.id, placement=tenant.placement)
+    feeler = Feeler(side, LIMITS)
+    async with feeler.connected("a test"), side.connection("another move") as other:
+        await other.execute("BEGIN")
+        assert (await feeler.probe()).others == 0
+        lease = await made.dispatch.open(tenant, Mode.READ)
+        try:
+            assert (await feeler.probe()).others == 1
+        finally:
+            await lease.rollback()

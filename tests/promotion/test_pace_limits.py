@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promotion.pace import PaceLimits, next_share, rest_s
+from promotion.pace import Felt, PaceLimits, Probe, feel, next_share, rest_s
 
 LIMITS = st.builds(
     PaceLimits,
@@ -16,37 +16,42 @@ LIMITS = st.builds(
     rest_s_max=st.floats(0.0, 60.0),
 )
 SHARES = st.floats(0.01, 1.0)
-SLOWDOWNS = st.floats(0.0, 1_000.0)
+FELT = st.sampled_from(Felt)
+#: As any clock of ours tells them.
+TOOK_MS = st.floats(0.01, 1_000.0).map(lambda took_ms: round(took_ms, 4))
+PROBES = st.lists(TOOK_MS, min_size=2, max_size=40)
 
 
-@given(LIMITS, st.lists(SLOWDOWNS, max_size=100))
-def test_a_share_stays_within_its_bounds(limits: PaceLimits, slowdowns: list[float]) -> None:
+def probes(took_ms: list[float]) -> list[Probe]:
+    return [Probe(took_ms=each, others=1) for each in took_ms]
+
+
+@given(LIMITS, st.lists(FELT, max_size=100))
+def test_a_share_stays_within_its_bounds(limits: PaceLimits, felt: list[Felt]) -> None:
     share = 1.0
-    for slowdown in slowdowns:
-        share = next_share(share, slowdown, limits)
+    for each in felt:
+        share = next_share(share, each, limits)
         assert limits.share_min <= share <= 1.0
 
 
-@given(LIMITS, SHARES, SLOWDOWNS)
-def test_a_copy_that_is_felt_shrinks_at_once_and_one_that_is_not_grows_slowly(
-    limits: PaceLimits, share: float, slowdown: float
+@given(LIMITS, SHARES, FELT)
+def test_a_move_that_is_felt_shrinks_at_once_and_one_that_is_not_grows_slowly(
+    limits: PaceLimits, share: float, felt: Felt
 ) -> None:
     share = max(share, limits.share_min)
-    found = next_share(share, slowdown, limits)
-    if slowdown > limits.slowdown_max:
-        assert found <= share
+    found = next_share(share, felt, limits)
+    if felt is Felt.SLOWER:
         assert math.isclose(found, max(share * 0.6, limits.share_min))
     else:
-        assert found >= share
-        assert found - share <= 0.05 + 1e-9
+        assert share <= found <= share * 1.2 + 1e-9
 
 
-@given(LIMITS, SHARES, SHARES, SLOWDOWNS, SLOWDOWNS)
+@given(LIMITS, SHARES, SHARES, FELT, FELT)
 def test_who_is_felt_more_never_gets_more(
-    limits: PaceLimits, less: float, more: float, calm: float, slow: float
+    limits: PaceLimits, less: float, more: float, one: Felt, other: Felt
 ) -> None:
     less, more = sorted([max(less, limits.share_min), max(more, limits.share_min)])
-    calm, slow = sorted([calm, slow])
+    calm, slow = sorted([one, other])
     assert next_share(less, calm, limits) <= next_share(more, calm, limits)
     assert next_share(more, slow, limits) <= next_share(more, calm, limits)
 
@@ -56,12 +61,26 @@ def test_felt_every_time_it_is_soon_at_its_least_and_unfelt_at_full_speed(
     limits: PaceLimits, share: float
 ) -> None:
     shrunk = grown = share
-    for _ in range(10):
-        shrunk = next_share(shrunk, limits.slowdown_max + 1.0, limits)
+    for _ in range(15):
+        shrunk = next_share(shrunk, Felt.SLOWER, limits)
     assert math.isclose(shrunk, limits.share_min)
-    for _ in range(20):
-        grown = next_share(grown, 0.0, limits)
+    for _ in range(40):
+        grown = next_share(grown, Felt.NOTHING, limits)
     assert grown == 1.0
+
+
+@given(LIMITS, PROBES, PROBES, st.floats(1.0, 100.0))
+def test_probes_that_take_longer_are_never_felt_less(
+    limits: PaceLimits, working: list[float], still: list[float], longer_ms: float
+) -> None:
+    before = feel(probes(working), probes(still), limits)
+    slower = [took_ms + longer_ms for took_ms in working]
+    assert feel(probes(slower), probes(still), limits) >= before
+
+
+@given(LIMITS, PROBES)
+def test_probes_that_are_alike_are_never_felt(limits: PaceLimits, took_ms: list[float]) -> None:
+    assert feel(probes(took_ms), probes(took_ms), limits) is not Felt.SLOWER
 
 
 @given(LIMITS, st.floats(0.0, 600.0), SHARES)
@@ -71,7 +90,7 @@ def test_a_rest_makes_work_its_share_of_the_time_or_is_as_long_as_it_may(
     rested_s = rest_s(worked_s, share, limits)
     assert 0.0 <= rested_s <= limits.rest_s_max
     if 0.0 < rested_s < limits.rest_s_max:
-        assert math.isclose(worked_s / (worked_s + rested_s), share, rel_tol=1e-6)
+        assert math.isclose(worked_s / (worked_s + rested_s), share, rel_tol=1e-6, abs_tol=1e-6)
 
 
 @given(LIMITS, st.floats(0.0, 600.0), SHARES, SHARES)

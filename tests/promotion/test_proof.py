@@ -76,10 +76,7 @@ async def test_a_proof_finds_what_was_planted(copied: Scene, table: str, change:
         # Taken back with the transaction that looks at it.
         status = await there.connection.execute(f"ALTER TABLE part DISABLE TRIGGER USER; {change}")
         assert int(status.rpartition(" ")[2]) > 0
-        differing = proof.compare(
-            await proof.digests(here.connection, here.side, copied.shape),
-            await proof.digests(there.connection, there.side, copied.shape),
-        )
+        differing = proof.compare(*await proof.digests(here, there, copied.shape))
         assert differing == [table]
         found = await proof.find_difference(here, there, copied.shape.table(table))
         assert found is not None

@@ -23,6 +23,7 @@ from deploy.settings import Settings
 from promotion.faults import Faults
 from promotion.figures import Figures
 from promotion.move import MoveHandler
+from promotion.pace import PaceLimits
 from promotion.settle import SettleHandler
 from promotion.shape import shape_of
 from promotion.side import Side
@@ -66,7 +67,7 @@ _SQL = load("tests.promotion", "leftovers.sql")
 BY = By(actor="operator", reason="a test asks for it")
 LIMIT_S = 60
 #: Short enough for a test that waits for them, long enough for a busy machine.
-LIMITS = MoveLimits(wait_s_max=20.0)
+LIMITS = MoveLimits(wait_s_max=20.0, pace=PaceLimits(share_min=1.0))
 #: Nobody waits half a minute for the next attempt here.
 RUNNING = RunnerLimits(pause_s_min=0.02, pause_s_max=0.2)
 _ARTIST = "INSERT INTO artist (name) VALUES ($1)"

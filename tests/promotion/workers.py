@@ -24,6 +24,7 @@ HASTY = {
     "STEPWELL_OPERATION_LEASE_S": "1",
     "STEPWELL_WORKER_POLL_S": "0.1",
     "STEPWELL_LOG_LEVEL": "info",
+    "STEPWELL_MOVE_SHARE_MIN": "1",
 }
 _WORKING = '"message":"working"'
 _LIFE_S_MAX = 60.0
