@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -356,6 +357,20 @@ async def test_a_price_list_is_made_once(world: World) -> None:
     before = await world.count()
     assert await world.provider.list_prices(listed_plans()) == first
     assert await world.count() == before
+
+
+async def test_price_lists_made_at_once_are_one(world: World) -> None:
+    pro = listed_plans()[1]
+    gold = replace(
+        pro,
+        name="gold",
+        title="Gold",
+        price=tuple(replace(price, lookup_key=f"gold_{n}") for n, price in enumerate(pro.price)),
+    )
+    before = await world.count()
+    made = await asyncio.gather(*(world.provider.list_prices([gold]) for _ in range(3)))
+    assert made[0] == made[1] == made[2]
+    assert await world.count() - before in {2, 3}  # the prices, and a product where one is made
 
 
 async def test_a_changed_amount_is_a_new_price_and_the_old_one_stays_bought(world: World) -> None:
