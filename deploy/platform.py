@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from billing.usage.quota import UsageQuota
+from billing.usage.tokens import QuotaLimits
 from dedicated_tier import DatabaseStore
 from deploy.house import check_packages
 from migrations.product.render import blueprint_of
@@ -56,6 +58,14 @@ class Platform:
         self.sources = Sources(Budget(settings.connections_max), pools_max=settings.pools_max)
         self.stores = self._stores()
         self.dispatch = Dispatch(self.stores, self.fleet, self.directory, self._timeouts())
+        self.upgrade_url = site_url(settings.base_domain) + "/api/billing"
+        #: Counts nothing until a gateway starts it.
+        self.quota = UsageQuota(
+            self.catalog,
+            QuotaLimits(flush_s=settings.usage_flush_s, lease_max=settings.usage_lease_max),
+            redis_url=settings.redis_url,
+            upgrade_url=self.upgrade_url,
+        )
 
     def _stores(self) -> Mapping[Tier, Store]:
         stored, settings = self.loaded.stored, self.settings
@@ -94,6 +104,13 @@ class Platform:
             lock_ms=self.settings.lock_timeout_ms, idle_ms=self.settings.idle_in_transaction_ms
         )
         return dict.fromkeys(Tier, timeouts)
+
+
+def site_url(base_domain: str) -> str:
+    """Return where the site is: in the clear only on the machine that it runs on."""
+    host = base_domain.partition(":")[0]
+    is_local = host in {"localhost", "127.0.0.1"} or host.endswith(".localhost")
+    return f"{'http' if is_local else 'https'}://{base_domain}"
 
 
 @contextlib.asynccontextmanager

@@ -38,7 +38,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
+
+import msgspec
 
 
 class PlatformError(Exception):
@@ -126,12 +129,28 @@ class Unprocessable(RequestRefused):
     title = "The request can't be processed"
 
 
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """Which limit, how much of it is used, when that is taken back, and where more is to be had."""
+
+    metric: str
+    limit: int
+    used: int
+    resets_at: datetime | None = None
+    upgrade_url: str | None = None
+
+
 class LimitReached(RequestRefused):
     """A limit of the plan or of this process is reached; wait, or change the plan."""
 
     status = 429
     code = "limit_reached"
     title = "Limit reached"
+
+    def __init__(
+        self, detail: str, *, retry_after_s: int | None = None, reached: Reached | None = None
+    ) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.reached = reached
 
 
 class ProviderRefused(RequestRefused):

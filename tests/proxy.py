@@ -38,6 +38,8 @@ class Proxy:
         self.round_trips = 0
         #: While this is set, whoever comes is turned away.
         self.is_shut = False
+        #: While this is set, what the server says is lost on its way.
+        self.is_mute = False
 
     def hold(self, needle: bytes) -> Held:
         """Hold back the next message of a client that contains a text, and what follows it."""
@@ -95,6 +97,8 @@ class Proxy:
         buffered = b""
         while data := await reader.read(_CHUNK_BYTES):
             buffered = self._count(buffered + data)
+            if self.is_mute:
+                continue
             writer.write(data)
             await writer.drain()
         writer.transport.abort()

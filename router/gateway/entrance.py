@@ -1,10 +1,12 @@
 """The entrance: who is it, which tenant is meant, do they agree, is the caller a member.
 
-All of it before a lease can open, and none of it from anything but the directory.
+Then whether the tenant is paid for and within its limits. All of it before a lease can open, and
+from memory: the directory's, and the quota's.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol, Self, cast
 from uuid import UUID
 
@@ -13,18 +15,27 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 
 from router.catalog.roles import Permission
-from router.errors import BadRequest, IdentityConflict, NotAllowed, NotAuthenticated, NotFound
+from router.errors import (
+    BadRequest,
+    IdentityConflict,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    PaymentRequired,
+)
 from router.gateway.edge import Edge
 from router.gateway.identity import Named, could_exist
+from router.gateway.quota import Unlimited
 from router.gateway.replay import Claim, read_key
 from router.gateway.visit import Visit
-from router.words import Mode
+from router.words import Mode, Standing
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
     from router.catalog.credentials import Credential
     from router.dispatch import Dispatch
+    from router.gateway.quota import Admission, Quota
     from router.words import Tenant
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -98,9 +109,10 @@ class Entrance(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, known: KnownTenants, dispatch: Dispatch) -> None:
+    def __init__(self, known: KnownTenants, dispatch: Dispatch, quota: Quota | None = None) -> None:
         self._known = known
         self._dispatch = dispatch
+        self._quota: Quota = quota or Unlimited()
 
     def __deepcopy__(self, _: object) -> Self:
         # Litestar copies a router with all it holds; the process has one directory all the same.
@@ -110,7 +122,12 @@ class Entrance(ASGIMiddleware):
         """Let one request in, or refuse it."""
         http = cast("HTTPScope", scope)
         visit = await self._visit(http)
+        tenant, method = visit.tenant, http["method"]
+        admission = self._quota.try_admit(tenant, method, time.monotonic())
+        if admission is None:
+            admission = await self._quota.admit(tenant, method)
         http["state"]["visit"] = visit
+        send = _Told(send, admission)
         edge = Edge(send, visit)
         try:
             key = read_key(_values(http, b"idempotency-key"))
@@ -125,6 +142,7 @@ class Entrance(ASGIMiddleware):
         finally:
             # Nothing is left open, whatever ended the request: an answer, an exception, a caller
             # who left, a deadline.
+            admission.release()
             await visit.finish(succeeded=False)
 
     async def _visit(self, scope: HTTPScope) -> Visit:
@@ -135,17 +153,46 @@ class Entrance(ASGIMiddleware):
         structlog.contextvars.bind_contextvars(
             tenant=str(tenant.id), tier=tenant.tier, who=credential.actor
         )
-        needed = Permission.ROWS_READ if scope["method"] in SAFE_METHODS else Permission.ROWS_WRITE
+        is_safe = scope["method"] in SAFE_METHODS
+        needed = Permission.ROWS_READ if is_safe else Permission.ROWS_WRITE
         if not role.allows(needed):
             raise NotAllowed(f"the role {role.name} may not do that: it lacks {needed}")
+        is_read_only = tenant.standing is Standing.READ_ONLY
+        if is_read_only and not is_safe:
+            raise PaymentRequired(_unpaid(tenant))
+        may_write = role.allows(Permission.ROWS_WRITE) and not is_read_only
         return Visit(
             self._dispatch,
             tenant=tenant,
             who=credential.actor,
             role=role.name,
-            mode=Mode.WRITE if role.allows(Permission.ROWS_WRITE) else Mode.READ,
+            mode=Mode.WRITE if may_write else Mode.READ,
             request_id=scope["state"]["request_id"],
         )
+
+
+class _Told:
+    """Sends an answer with what is left of the tenant's limits in its headers."""
+
+    __slots__ = ("_admission", "_send")
+
+    def __init__(self, send: Send, admission: Admission) -> None:
+        self._send = send
+        self._admission = admission
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            told = self._admission.headers(time.monotonic())
+            message["headers"] = [*message["headers"], *told]
+        await self._send(message)
+
+
+def _unpaid(tenant: Tenant) -> str:
+    since = f" since {tenant.standing_until:%Y-%m-%d}" if tenant.standing_until else ""
+    return (
+        f"tenant {tenant.slug} may only read{since}: a payment is overdue, or more is stored than "
+        "the plan allows; GET /api/billing tells which, and an owner settles it there"
+    )
 
 
 def _values(scope: HTTPScope, wanted: bytes) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,7 +13,13 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
-from router.errors import CatalogUnreachable, DatabaseUnreachable, PlatformError
+from router.errors import (
+    CatalogUnreachable,
+    DatabaseUnreachable,
+    LimitReached,
+    PlatformError,
+    Reached,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +41,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str = ""
     errors: list[dict[str, Any]] = []
     retry_after_s: int | None = None
+    #: Of a limit that is reached.
+    metric: str | None = None
+    limit: int | None = None
+    used: int | None = None
+    resets_at: datetime | None = None
+    upgrade_url: str | None = None
 
 
 class Refusal(NamedTuple):
@@ -80,6 +93,20 @@ _REFUSALS = {
 def problem_of(error: Exception) -> Problem:
     """Say what a failure means to the caller. Says nothing of what an unforeseen one was."""
     match error:
+        case LimitReached(reached=Reached() as reached):
+            return Problem(
+                type=f"urn:stepwell:{error.code}",
+                title=error.title,
+                status=error.status,
+                detail=error.detail,
+                code=error.code,
+                retry_after_s=error.retry_after_s,
+                metric=reached.metric,
+                limit=reached.limit,
+                used=reached.used,
+                resets_at=reached.resets_at,
+                upgrade_url=reached.upgrade_url,
+            )
         case PlatformError():
             return Problem(
                 type=f"urn:stepwell:{error.code}",

@@ -15,12 +15,13 @@ from tests.benchmarks.cpu import IS_KNOWN
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.moves import MOVES, measure_moves
 from tests.benchmarks.moving import MEASURE_QUICK, Measure
+from tests.benchmarks.quota import quota
 from tests.benchmarks.report import Report
 from tests.benchmarks.requests import OPERATIONS, compare_operation
 from tests.benchmarks.rounds import Comparison
 from tests.benchmarks.world import FLOOR_DATABASE, QUICK, BenchWorld, Sizes, bench_world, serving
 
-FIGURES = ("directory", "connections", "provision", "memory")
+FIGURES = ("directory", "connections", "provision", "memory", "quota")
 #: Everything about moves; each of its parts may also be asked for alone.
 ALL_MOVES = "moves"
 ROUNDS = 20
@@ -55,6 +56,7 @@ async def _run_requests(wish: Wish) -> Report:
             ("directory", figures.look_up),
             ("memory", figures.memory),
             ("provision", figures.provision),
+            ("quota", quota),
         ):
             if part in wish.parts:
                 found += await measure(world)

@@ -1,0 +1,43 @@
+-- The ledger of usage: what gateways report, its totals, and the partitions of the months to come.
+
+-- name: record
+-- What was recorded before, under the same key at the same time, is neither stored nor added again.
+-- The totals are written in the order of tenants, so that two gateways never wait for each other.
+WITH told AS (
+    SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::timestamptz[]) AS t (tenant_id, quantity, at)
+), new AS (
+    INSERT INTO catalog.usage_event (tenant_id, metric, quantity, key, at)
+    SELECT tenant_id, $1, quantity, $2, at FROM told
+    ON CONFLICT DO NOTHING
+    RETURNING tenant_id, metric, quantity, at
+), months AS (
+    INSERT INTO catalog.usage_month AS m (tenant_id, metric, month, quantity)
+    SELECT tenant_id, metric, date_trunc('month', at AT TIME ZONE 'UTC')::date, sum(quantity)::bigint
+    FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (tenant_id, metric, month) DO UPDATE SET quantity = m.quantity + excluded.quantity
+    RETURNING tenant_id, month, quantity
+), hours AS (
+    INSERT INTO catalog.usage_hour AS h (tenant_id, metric, hour, quantity)
+    SELECT tenant_id, metric, date_trunc('hour', at, 'UTC'), sum(quantity)::bigint
+    FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (tenant_id, metric, hour) DO UPDATE SET quantity = h.quantity + excluded.quantity
+)
+SELECT months.tenant_id, months.month, months.quantity AS used, g.quantity AS storage_bytes
+FROM months LEFT JOIN catalog.usage_gauge AS g
+    ON g.tenant_id = months.tenant_id AND g.metric = $6
+
+-- name: read
+SELECT t.tenant_id, $2::date AS month, coalesce(m.quantity, 0) AS used, g.quantity AS storage_bytes
+FROM unnest($1::uuid[]) AS t (tenant_id)
+LEFT JOIN catalog.usage_month AS m
+    ON m.tenant_id = t.tenant_id AND m.metric = $3 AND m.month = $2
+LEFT JOIN catalog.usage_gauge AS g ON g.tenant_id = t.tenant_id AND g.metric = $4
+
+-- name: notify
+-- A tenant that is gone from the catalog is told nothing, and keeps nobody else from being told.
+INSERT INTO catalog.notice (id, tenant_id, kind, topic, said, detail)
+SELECT gen_random_uuid(), id, $2, $3, $4, $5::text::jsonb FROM catalog.tenant WHERE id = $1
+ON CONFLICT DO NOTHING
+
+-- name: make_month
+SELECT catalog.make_usage_month($1)

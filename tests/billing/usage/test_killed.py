@@ -1,0 +1,80 @@
+"""Processes die, the ledger doesn't: gateways and Valkey are killed while people call."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+from router.words import TenantId
+from tests.billing.usage.processes import Callers, processes
+from tests.billing.usage.worlds import Books, Valkey, books
+from tests.gateways import GatewayWorld, bearer, client_of, expect, gateway_world, sign_up
+from tests.scale import scaled, seed
+from tests.worlds import Clusters
+
+SEED = seed()
+FLUSH_S = 1.0
+#: From a kill back to the last flush that can have been whole: it takes its time, too.
+UNRECORDED_S = FLUSH_S + 0.5
+QUIET_S = 6.0
+CALLERS_EACH = 4
+_LIMIT = """
+    INSERT INTO catalog.limit_override (id, tenant_id, limits, reason, made_by)
+    VALUES (gen_random_uuid(), $1, $2::text::jsonb, 'a test asks for it', 'test')
+"""
+
+
+async def test_kills_lose_at_most_a_second_and_never_count_twice(
+    clusters: Clusters, valkey: Valkey
+) -> None:
+    dice = random.Random(SEED)
+    async with gateway_world(clusters, changes={"redis_url": valkey.url}) as world:
+        customer = await sign_up(world.client)
+        await give(
+            world, customer.id, '{"api_calls_per_month": 1000000, "requests_per_second": 100000}'
+        )
+        async with processes(world.settings, 2) as made:
+            callers = Callers(made, bearer(customer.key))
+            may_be_lost = 0
+            async with callers.calling(CALLERS_EACH):
+                for _ in range(scaled(6)):
+                    await asyncio.sleep(dice.uniform(0.5, 2.5))
+                    match dice.choice(["gateway", "gateway", "valkey", "forget"]):
+                        case "gateway":
+                            died = dice.choice(made)
+                            await died.end()
+                            may_be_lost += callers.admitted(
+                                died.port, since_s=time.monotonic() - UNRECORDED_S
+                            )
+                            await died.start()
+                        case "valkey":
+                            await valkey.stop()
+                            await asyncio.sleep(dice.uniform(0, 1))
+                            await valkey.start()
+                        case _:
+                            await valkey.forget()
+            admitted = callers.admitted()
+            await asyncio.sleep(QUIET_S)
+            recorded = await even_books(world, customer.id)
+            # An answer that a killed gateway's caller never got may be in the ledger.
+            unheard = 2 * CALLERS_EACH * scaled(6)
+            assert admitted - may_be_lost <= recorded <= admitted + unheard, f"seed {SEED}"
+            for process in made:
+                async with client_of(process.port) as client:
+                    expect(await client.get("/artists", headers=bearer(customer.key)), 200)
+            await asyncio.sleep(QUIET_S)
+            assert await even_books(world, customer.id) == recorded + 2
+            used, _ = await valkey.stand(customer.id)
+            assert used == recorded + 2
+
+
+async def give(world: GatewayWorld, tenant_id: TenantId, limits: str) -> None:
+    async with world.platform.catalog.connection() as connection:
+        await connection.execute(_LIMIT, tenant_id, limits)
+
+
+async def even_books(world: GatewayWorld, tenant_id: TenantId) -> int:
+    found = await books(world.platform.catalog, tenant_id)
+    assert found == Books(events=found.events, hours=found.events, months=found.events)
+    return found.events
