@@ -13,7 +13,13 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 
-from deploy import health
+from billing.desk import Desk
+from billing.ops_routes import ops_router
+from billing.routes import member_routers
+from billing.usage.quota import counting
+from billing.usage_routes import usage_routers
+from billing.webhook import webhook_router
+from deploy import health, payments
 from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
 from deploy.platform import Platform, running
@@ -67,11 +73,15 @@ def create_litestar(platform: Platform) -> Litestar:
     """Make the Litestar application inside of the gateway."""
     provisioning, passwords = Provisioning(platform), Passwords()
     move_news = MoveNews(platform.catalog)
+    desk = payments.make_desk(
+        platform.catalog, payments.make_provider(platform.settings), platform.settings
+    )
+    parts = _parts(platform, provisioning, passwords, move_news, desk)
     tracing = _tracing(platform.settings)
     product = Router(
         path="/",
         route_handlers=list(platform.loaded.product.routes),
-        middleware=[Entrance(platform.directory, platform.dispatch)],
+        middleware=[Entrance(platform.directory, platform.dispatch, platform.quota)],
         dependencies={"lease": Provide(lease_of), "session": Provide(session_of)},
         security=[{"bearer": []}],
         tags=[platform.loaded.product.name],
@@ -80,11 +90,12 @@ def create_litestar(platform: Platform) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         app.state.platform = platform
-        async with running(platform):
+        async with running(platform), counting(platform.quota):
             try:
                 yield
             finally:
                 await move_news.close()
+                await desk.close()
                 await provisioning.close()
                 passwords.close()
                 if tracing is not None:
@@ -93,7 +104,11 @@ def create_litestar(platform: Platform) -> Litestar:
     return Litestar(
         route_handlers=[
             product,
-            *platform_routers(_parts(platform, provisioning, passwords, move_news)),
+            *platform_routers(parts),
+            *member_routers(parts, desk),
+            *usage_routers(parts),
+            ops_router(parts, desk),
+            webhook_router(desk),
             health.healthz,
             health.readyz,
             Metrics,
@@ -117,7 +132,11 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _parts(
-    platform: Platform, provisioning: Provisioning, passwords: Passwords, move_news: MoveNews
+    platform: Platform,
+    provisioning: Provisioning,
+    passwords: Passwords,
+    move_news: MoveNews,
+    desk: Desk,
 ) -> Parts:
     settings = platform.settings
     secret_key = settings.secret_key.split(",")[0].strip().encode()
@@ -132,8 +151,10 @@ def _parts(
         promoting=Promoting(platform),
         move_news=move_news,
         revisions=PlaceRevisions(platform.fleet),
+        billing=desk,
         ops_token_hash=hashlib.sha256(ops_token.encode()).digest() if ops_token else None,
         fingerprint_key=derive_password(secret_key, "fingerprints").encode(),
+        upgrade_url=platform.upgrade_url,
         body_bytes_max=settings.body_bytes_max,
         request_deadline_s=settings.request_deadline_s,
     )

@@ -253,6 +253,89 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    stripe_api_key: (
+        Annotated[
+            str,
+            Meta(min_length=8),
+            _said(
+                "the secret key of the Stripe account that takes the payments; without it nothing "
+                "is sold, and sign-up grants the plan that was asked for",
+                "key",
+            ),
+        ]
+        | None
+    ) = None
+    stripe_webhook_secret: (
+        Annotated[
+            str,
+            Meta(min_length=8),
+            _said(
+                "what Stripe signs its events with; two, with a comma between them, while the "
+                "first replaces the second",
+                "secret",
+            ),
+        ]
+        | None
+    ) = None
+    stripe_api_base: (
+        Annotated[
+            str,
+            # The key goes there with every call: in the clear it never leaves this machine.
+            Meta(pattern=r"^(https://\S+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/?)$"),
+            _said("where Stripe's API is; Stripe itself without it", "URL, https or loopback"),
+        ]
+        | None
+    ) = None
+    stripe_tolerance_s: Annotated[
+        _Count, Meta(le=86_400), _said("how old an event's signature may be", "seconds")
+    ] = 300
+    billing_grace_s: Annotated[
+        _Delay,
+        _said(
+            "how long everything goes on after a payment has failed; then a tenant may only read",
+            "seconds",
+        ),
+    ] = 1_209_600.0
+    billing_notice_s: Annotated[
+        _Delay,
+        _said("how long before it may only read a tenant is told so, whatever happened", "seconds"),
+    ] = 259_200.0
+    billing_reconcile_s: Annotated[
+        _Seconds,
+        _said("how often the worker compares every account with the provider's", "seconds"),
+    ] = 3_600.0
+    billing_look_back_s: Annotated[
+        _Delay,
+        _said("how far back that comparison looks for events that never came", "seconds"),
+    ] = 259_200.0
+    inbox_give_up_s: Annotated[
+        _Delay,
+        _said(
+            "how long an event of a customer that nobody knows is tried again; then it is kept "
+            "until somebody replays it",
+            "seconds",
+        ),
+    ] = 604_800.0
+    meter_close_s: Annotated[
+        _Delay,
+        _said("how long after its end an hour of usage is reported to the provider", "seconds"),
+    ] = 300.0
+    meter_report_s: Annotated[
+        _Seconds, _said("how often usage is reported to the provider", "seconds")
+    ] = 3_600.0
+    usage_flush_s: Annotated[
+        _Seconds,
+        Meta(le=60),
+        _said("how often a gateway records the API calls that it counted", "seconds"),
+    ] = 1.0
+    usage_lease_max: Annotated[
+        _Count,
+        _said(
+            "API calls of one tenant that a gateway takes from the limit at once, at most; never "
+            "more than a hundredth of the limit",
+            "API calls",
+        ),
+    ] = 1_000
     size_rule: Annotated[
         str,
         Meta(pattern="^(propose|promote)$"),
@@ -310,6 +393,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in known
     ]
+    if "stripe_api_key" in values and "stripe_webhook_secret" not in values:
+        wrong.append(f"{PREFIX}STRIPE_API_KEY needs {PREFIX}STRIPE_WEBHOOK_SECRET beside it")
     if wrong:
         raise SettingsWrong("the settings are wrong: " + "; ".join(wrong))
     return Settings(**values)

@@ -10,8 +10,9 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from deploy import logs
+from deploy import logs, payments
 from deploy.answering import answering
+from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
 from deploy.operations import make_runner
 from deploy.platform import Platform, running
@@ -23,9 +24,10 @@ from deploy.watchdog import watch
 from router.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from deploy.settings import Settings
+    from router.catalog.runner import Runner
 
 REPEAT_S = 5.0
 _log = structlog.get_logger("stepwell.worker")
@@ -44,27 +46,35 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     platform = Platform(settings)
     await check_revision(platform)
-    registry = CollectorRegistry()
+    registry, provider = CollectorRegistry(), payments.make_provider(settings)
     async with running(platform), answering(settings.worker_port, registry):
         _log.info("working", product=settings.product)
-        await _work_until(stop, platform, registry)
+        chores = {
+            "reference tables": ReferenceKeeper(platform).keep,
+            "watchdog": lambda: watch(platform),
+            "tidying": lambda: tidy(platform),
+            "reconcile": Reconciler(platform, Promoting(platform)).keep,
+            "size rule": SizeRule(platform).keep,
+            **billing_chores(platform, provider, registry),
+        }
+        try:
+            await _work_until(stop, make_runner(platform, registry), chores)
+        finally:
+            if provider is not None:
+                await provider.close()
     _log.info("stopped")
 
 
-async def _work_until(stop: asyncio.Event, platform: Platform, registry: CollectorRegistry) -> None:
-    chores = [
-        asyncio.create_task(_for_ever("reference tables", ReferenceKeeper(platform).keep)),
-        asyncio.create_task(_for_ever("watchdog", lambda: watch(platform))),
-        asyncio.create_task(_for_ever("tidying", lambda: tidy(platform))),
-        asyncio.create_task(_for_ever("reconcile", Reconciler(platform, Promoting(platform)).keep)),
-        asyncio.create_task(_for_ever("size rule", SizeRule(platform).keep)),
-    ]
+async def _work_until(
+    stop: asyncio.Event, runner: Runner, chores: Mapping[str, Callable[[], Awaitable[None]]]
+) -> None:
+    tasks = [asyncio.create_task(_for_ever(name, chore)) for name, chore in chores.items()]
     try:
-        await make_runner(platform, registry).run_forever(stop)
+        await runner.run_forever(stop)
     finally:
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _for_ever(name: str, chore: Callable[[], Awaitable[None]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from litestar import Router
 from litestar.di import Provide
@@ -45,16 +45,16 @@ from router.api.signup import sign_up
 from router.api.tenant import show_tenant
 from router.api.usage import show_usage
 
-__all__ = ["Parts", "platform_routers"]
+__all__ = ["Parts", "platform_routers", "router_behind"]
 
 
 def platform_routers(parts: Parts) -> list[Router]:
     """Make every platform route; each kind of caller has its own door."""
     return [
-        _router(parts, admit_anyone, [sign_up, log_in, accept_invitation]),
-        _router(parts, admit_account, [switch, log_out]),
-        _router(parts, admit_member, [show_tenant, show_usage, list_audit, *_PEOPLE]),
-        _router(parts, admit_operator, _OPERATORS, path="/api/ops"),
+        router_behind(parts, admit_anyone, [sign_up, log_in, accept_invitation]),
+        router_behind(parts, admit_account, [switch, log_out]),
+        router_behind(parts, admit_member, [show_tenant, show_usage, list_audit, *_PEOPLE]),
+        router_behind(parts, admit_operator, _OPERATORS, path="/api/ops"),
     ]
 
 
@@ -94,13 +94,19 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
 )
 
 
-def _router(
-    parts: Parts, admit: Admit, handlers: Sequence[ControllerRouterHandler], path: str = "/api"
+def router_behind(
+    parts: Parts,
+    admit: Admit,
+    handlers: Sequence[ControllerRouterHandler],
+    *,
+    path: str = "/api",
+    dependencies: Mapping[str, Provide] | None = None,
 ) -> Router:
+    """Put routes behind the door of one kind of caller."""
     return Router(
         path=path,
         route_handlers=handlers,
         middleware=[Door(parts, admit)],
-        dependencies={"errand": Provide(errand_of)},
+        dependencies={"errand": Provide(errand_of), **(dependencies or {})},
         security=[{"bearer": []}],
     )

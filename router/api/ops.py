@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from router.api.errand import Errand
 from router.api.invitations import InvitationMade
+from router.api.parts import AgreedPlan
 from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
 from router.api.tenant import running_operation
 from router.api.usage import storage_bytes
@@ -23,7 +24,16 @@ from router.catalog.invitations import IssuedInvitation
 from router.catalog.roles import OWNER
 from router.catalog.tenants import TenantFilter, TenantRecord
 from router.errors import Conflict
-from router.words import Isolation, Limits, Placement, Tenant, TenantId, TenantStatus, Tier
+from router.words import (
+    Isolation,
+    Limits,
+    Placement,
+    Standing,
+    Tenant,
+    TenantId,
+    TenantStatus,
+    Tier,
+)
 
 CONTRACT_LENGTH_MAX = 500
 Reference = Annotated[str, PathParameter(description="The tenant's slug or id.", max_length=200)]
@@ -31,7 +41,10 @@ Filter = Annotated[str | None, QueryParameter(max_length=200)]
 
 
 class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was sold to whom. ``contract`` is the operators' own reference, kept in the audit."""
+    """What was sold to whom. ``contract`` is the operators' own reference.
+
+    With one the plan is agreed: it stands over whatever the tenant buys.
+    """
 
     name: Name
     slug: Word
@@ -88,6 +101,8 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     plan_version: int
     limits: Limits
+    standing: Standing
+    standing_until: datetime | None
     isolation: Isolation
     pinned_tier: Tier | None
     pinned_cluster: str | None
@@ -111,6 +126,8 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
             plan=tenant.plan,
             plan_version=record.plan_version,
             limits=tenant.limits,
+            standing=tenant.standing,
+            standing_until=tenant.standing_until,
             isolation=tenant.isolation,
             pinned_tier=tenant.pinned_tier,
             pinned_cluster=record.pinned_cluster,
@@ -140,8 +157,10 @@ async def onboard(errand: NamedDependency[Errand], data: JSONBody[NewTenant]) ->
     operation = await errand.parts.provisioning.record(connection, tenant, cluster=data.cluster)
     invitation = await _give_owner(errand, tenant, data.owner_email)
     detail: dict[str, object] = {"plan": tenant.plan, "owner": data.owner_email}
-    if data.contract is not None:
+    if data.contract:
         detail["contract"] = data.contract
+        agreed = AgreedPlan(plan=data.plan, reason=data.contract)
+        await errand.parts.billing.agree(connection, tenant, agreed)
     await errand.note("tenant.create", tenant.id, tenant_id=tenant.id, detail=detail)
     record = await tenants.get(connection, str(tenant.id))
     errand.behind(lambda: errand.parts.provisioning.start(operation.id))
@@ -189,9 +208,15 @@ async def show_ops_tenant(errand: NamedDependency[Errand], tenant: Reference) ->
 async def set_plan(
     errand: NamedDependency[Errand], tenant: Reference, data: JSONBody[PlanChange]
 ) -> OpsTenant:
-    """Its limits hold at once; a worker moves the rows to its tier, unless a pin holds them."""
-    found = await _get(errand, tenant)
-    await tenants.set_plan(await errand.connection(), found.id, data.plan)
+    """Its limits hold at once; a worker moves the rows to its tier, unless a pin holds them.
+
+    What operators set stands over what the tenant buys, until `DELETE …/contract` releases it.
+    """
+    found, connection = await _get(errand, tenant), await errand.connection()
+    agreed = AgreedPlan(plan=data.plan, reason=errand.reason or "")
+    await errand.parts.billing.agree(connection, found, agreed)
+    # The same plan again is its current version, and moves are looked at anew.
+    await tenants.set_plan(connection, found.id, data.plan)
     detail: dict[str, object] = {"from": found.plan, "to": data.plan}
     await errand.note("tenant.plan", found.id, tenant_id=found.id, detail=detail)
     return await _shown(errand, found.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -63,6 +64,30 @@ class Revisions(Protocol):
         ...
 
 
+class AgreedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that sales agreed with a tenant: it stands over whatever the tenant buys."""
+
+    plan: str
+    reason: str
+    until: datetime | None = None
+
+
+class Billing(Protocol):
+    """Knows who buys which plan."""
+
+    def is_bought(self, plan: str) -> bool:
+        """Whether a plan has to be paid for before it is granted."""
+        ...
+
+    async def first_checkout_url(self, tenant: Tenant, *, email: str, plan: str) -> str | None:
+        """Return where a new tenant buys its plan; None while the provider doesn't answer."""
+        ...
+
+    async def agree(self, connection: Connection, tenant: Tenant, agreed: AgreedPlan) -> None:
+        """Give a tenant what was agreed, in the transaction that records who agreed it."""
+        ...
+
+
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What one process is made of, as far as its platform routes are concerned.
 
@@ -79,7 +104,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     promoting: Promoting
     move_news: MoveNews
     revisions: Revisions
+    billing: Billing
     ops_token_hash: bytes | None
     fingerprint_key: bytes
+    #: Where a tenant's people get a larger plan.
+    upgrade_url: str
     body_bytes_max: int
     request_deadline_s: float

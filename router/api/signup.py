@@ -34,11 +34,17 @@ class SignUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SignedUp(msgspec.Struct, frozen=True, kw_only=True):
-    """The new tenant, its owner, and a token that is bound to it."""
+    """The new tenant, its owner, and a token that is bound to it.
+
+    ``checkout_url`` is where a plan that costs something is paid; the tenant has the first plan
+    until then. It is null when nothing is to be paid, or when it has to be asked for again:
+    POST /api/billing/checkout.
+    """
 
     tenant: TenantShown
     user: User
     token: str
+    checkout_url: str | None = None
 
 
 @post(
@@ -61,9 +67,17 @@ async def sign_up(errand: NamedDependency[Errand], data: JSONBody[SignUp]) -> Si
             retry_after_s=_RETRY_AFTER_S,
         )
     ready = await errand.parts.directory.refresh(tenant.id)
+    checkout_url: str | None = None
+    if errand.parts.billing.is_bought(data.plan):
+        checkout_url = await errand.parts.billing.first_checkout_url(
+            tenant, email=account.email, plan=data.plan
+        )
     opened = await sessions.open_session(await errand.connection(), account.id, tenant_id=tenant.id)
     return SignedUp(
-        tenant=TenantShown.of(ready or tenant), user=User.of(account), token=opened.token
+        tenant=TenantShown.of(ready or tenant),
+        user=User.of(account),
+        token=opened.token,
+        checkout_url=checkout_url,
     )
 
 
@@ -107,7 +121,8 @@ async def _tenant(errand: Errand, account: Account, data: SignUp) -> tuple[Tenan
     connection = await errand.connection()
     tenant = await tenants.find_by_slug(connection, data.slug)
     if tenant is None or not await _is_unfinished(errand, tenant, account):
-        tenant = await tenants.create(connection, slug=data.slug, name=data.company, plan=data.plan)
+        plan = DEFAULT_PLAN if errand.parts.billing.is_bought(data.plan) else data.plan
+        tenant = await tenants.create(connection, slug=data.slug, name=data.company, plan=plan)
         await members.add(connection, tenant.id, account.id, role=OWNER)
         await errand.note(
             "tenant.create", tenant.id, tenant_id=tenant.id, detail={"plan": tenant.plan}

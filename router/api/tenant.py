@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -16,11 +17,14 @@ from router.api.usage import measure
 from router.catalog import operations
 from router.catalog.operations import OperationFilter
 from router.errors import CatalogUnreachable
-from router.words import Limits, Tenant, TenantStatus, Tier
+from router.words import Limits, Standing, Tenant, TenantStatus, Tier
 
 
 class TenantWhole(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant with what its plan allows. ``usage`` is null while the catalog doesn't answer."""
+    """A tenant with what its plan allows. ``usage`` is null while the catalog doesn't answer.
+
+    ``standing`` is what it may do as far as its payments go, until the day beside it.
+    """
 
     id: UUID
     slug: str
@@ -29,6 +33,8 @@ class TenantWhole(msgspec.Struct, frozen=True, kw_only=True):
     plan: str
     tier: Tier | None
     epoch: int | None
+    standing: Standing
+    standing_until: datetime | None
     limits: Limits
     usage: dict[str, int] | None
     schema_revision: str | None
@@ -55,6 +61,8 @@ async def show_tenant(errand: NamedDependency[MemberErrand]) -> TenantWhole:
         plan=tenant.plan,
         tier=tenant.tier,
         epoch=place.epoch if place else None,
+        standing=tenant.standing,
+        standing_until=tenant.standing_until,
         limits=tenant.limits,
         usage=usage,
         schema_revision=await parts.revisions.revision_of(place) if place else None,

@@ -18,6 +18,7 @@ _P = Permission
 TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/tenant"): _ANYBODY,
     ("get", "/api/usage"): _ANYBODY,
+    ("get", "/api/usage/statement"): _P.BILLING_READ,
     ("get", "/api/audit"): _P.AUDIT_READ,
     ("get", "/api/members"): _P.MEMBERS_READ,
     ("post", "/api/members"): _P.MEMBERS_WRITE,
@@ -32,6 +33,13 @@ TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/keys"): _P.KEYS_READ,
     ("post", "/api/keys"): _P.KEYS_WRITE,
     ("delete", "/api/keys/{key_id}"): _P.KEYS_WRITE,
+    ("get", "/api/billing"): _P.BILLING_READ,
+    ("post", "/api/billing/checkout"): _P.BILLING_WRITE,
+    ("post", "/api/billing/portal"): _P.BILLING_WRITE,
+    ("post", "/api/billing/preview"): _P.BILLING_READ,
+    ("post", "/api/billing/change"): _P.BILLING_WRITE,
+    ("post", "/api/billing/cancel"): _P.BILLING_WRITE,
+    ("post", "/api/billing/resume"): _P.BILLING_WRITE,
 }
 #: Calls that nobody needs a tenant for; each has tests of its own.
 TENANTLESS = {
@@ -40,6 +48,8 @@ TENANTLESS = {
     "/api/switch",
     "/api/logout",
     "/api/invitations/accept",
+    "/api/plans",
+    "/api/billing/return",
 }
 ROLES = (*SHIPPED, "nothing", "rows-only")
 
@@ -47,7 +57,7 @@ ROLES = (*SHIPPED, "nothing", "rows-only")
 @pytest.fixture(scope="module")
 async def keys(made: GatewayWorld) -> dict[str, dict[str, str]]:
     """A key of each role, two custom ones among them, in one tenant."""
-    customer: Customer = await sign_up(made.client)
+    customer: Customer = await sign_up(made.client, plan="pro")
     for name, permissions in (("nothing", []), ("rows-only", ["rows.read", "rows.write"])):
         answer = await made.client.put(
             f"/api/roles/{name}", json={"permissions": permissions}, headers=customer.headers

@@ -50,7 +50,8 @@ def problem(answer: Response, status: int) -> dict[str, Any]:
         ("GET", "/api/ops/nothing"),
         ("DELETE", "/api/members/not-an-id"),
         ("GET", "/api/ops/operations/not-an-id"),
-        ("GET", "/webhooks/stripe"),
+        ("GET", "/webhooks"),
+        ("POST", "/webhooks/stripe"),
         ("GET", "/artists/not-a-number"),
         ("GET", "/%00"),
         ("GET", "/..%2f..%2fetc%2fpasswd"),
@@ -65,7 +66,13 @@ async def test_an_unknown_path_is_a_problem(
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("PUT", "/api/tenant"), ("GET", "/api/signup"), ("DELETE", "/artists"), ("TRACE", "/artists")],
+    [
+        ("PUT", "/api/tenant"),
+        ("GET", "/api/signup"),
+        ("GET", "/webhooks/stripe"),
+        ("DELETE", "/artists"),
+        ("TRACE", "/artists"),
+    ],
 )
 async def test_a_method_that_is_not_there_is_a_problem(
     made: GatewayWorld, shop: Customer, method: str, path: str
@@ -218,6 +225,8 @@ async def test_the_document_describes_every_failure(made: GatewayWorld) -> None:
                 "/api/signup",
                 "/api/login",
                 "/api/invitations/accept",
+                "/api/plans",
+                "/api/billing/return",
             }:
                 assert operation["security"] == [{"bearer": []}], where
 
