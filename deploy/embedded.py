@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from billing.price_list import read_price_list
-from deploy import demo, gates
+from deploy import demo, gates, payments
 from deploy.fleet_setup import SHARED_DATABASE, bring_up_to_date, ensure_cluster
 from deploy.platform import Platform, running
 from deploy.reference import prepare_catalog
@@ -24,8 +24,10 @@ from deploy.stack.postgres import PostgresCluster, postgres_cluster
 from deploy.stack.state import Kind, StateFolder
 from deploy.stack.supervisor import supervise
 from deploy.stack.valkey import valkey_server
+from deploy.stand_in.process import stand_in_part
 from router.connect import connect, parse_dsn
 from router.database import make_database
+from router.errors import PlatformError
 from router.words import Cluster, ClusterRole
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ REGION = "local"
 SHARED_CAPACITY = 10_000
 DEDICATED_CAPACITY = 200
 DEFAULT_PRODUCT = "examples.store.product:product"
+STAND_IN = "stripe"
+STRIPE_API_KEY = PREFIX + "STRIPE_API_KEY"
 #: How this same program is started again: -P keeps the folder we are in from hiding our packages.
 SELF = (sys.executable, "-P", "-m", "deploy.cli")
 
@@ -99,6 +103,7 @@ async def up(
             await _register(platform, servers.dedicated, ClusterRole.DEDICATED)
             # The state may be of an older version, whose gate the doctor would not let pass.
             await gates.renew(platform)
+            await _open_shop(supervisor, platform)
             await _together(
                 supervisor.start(*_processes(supervisor.folder, settings, options)),
                 _fill(supervisor, platform, options),
@@ -136,11 +141,48 @@ def _settle(supervisor: Supervisor, servers: Servers, options: UpOptions) -> Set
         "PRODUCT": _settle_product(folder, options.product),
         "HOST": LOOPBACK,
         "PORT": str(port),
+        **_stripe(folder),
     }
     noted = {PREFIX + name: value for name, value in given.items()}
-    settings = load({**os.environ, **noted})
+    settings = load({**os.environ, **{name: value for name, value in noted.items() if value}})
     supervisor.note(site=f"http://localhost:{port}", api=f"http://{LOOPBACK}:{port}", **noted)
     return settings
+
+
+def _stripe(folder: StateFolder) -> dict[str, str]:
+    """Name the stand-in, unless the environment names a Stripe account; that key isn't noted."""
+    if os.environ.get(STRIPE_API_KEY, "").strip():
+        return dict.fromkeys(("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"), "")
+    return {
+        "STRIPE_API_KEY": f"sk_test_{folder.secret('stripe_api_key')}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{folder.secret('stripe_webhook_secret')}",
+        "STRIPE_API_BASE": f"http://{LOOPBACK}:{folder.port(STAND_IN)}",
+    }
+
+
+async def _open_shop(supervisor: Supervisor, platform: Platform) -> None:
+    """Start the stand-in where it is wanted, and tell the provider our prices."""
+    settings, folder = platform.settings, supervisor.folder
+    assert settings.stripe_api_key is not None, "the stand-in has a key too"
+    if not os.environ.get(STRIPE_API_KEY, "").strip():
+        webhook = f"http://{LOOPBACK}:{settings.port}/webhooks/stripe"
+        secret = settings.stripe_webhook_secret or ""
+        await supervisor.start(
+            stand_in_part(
+                folder.path,
+                port=folder.port(STAND_IN),
+                api_key=settings.stripe_api_key,
+                webhooks={webhook: secret},
+            )
+        )
+    provider = payments.make_provider(settings)
+    assert provider is not None, "there is a key"
+    try:
+        await payments.sync_prices(platform.catalog, provider)
+    except PlatformError as error:
+        supervisor.say(f"no prices were synchronised: {error}")
+    finally:
+        await provider.close()
 
 
 def _settle_port(folder: StateFolder, port: int) -> int:
@@ -195,7 +237,8 @@ async def _register(platform: Platform, cluster: PostgresCluster, role: ClusterR
 
 def _processes(folder: StateFolder, settings: Settings, options: UpOptions) -> list[Part]:
     noted = folder.load().notes
-    env = {name: value for name, value in noted.items() if name.startswith(PREFIX)}
+    # What isn't noted may be in the environment, which every process gets as well.
+    env = {name: value for name, value in noted.items() if name.startswith(PREFIX) and value}
     parts = [_worker(folder, env)]
     for number in range(1, options.gateways + 1):
         port = settings.port if number == 1 else folder.port(f"gateway-{number}")

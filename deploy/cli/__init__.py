@@ -9,10 +9,13 @@ import click
 
 from deploy import logs
 from deploy.cli.audit import audit
+from deploy.cli.billing import billing
 from deploy.cli.cluster import cluster
 from deploy.cli.doctor import doctor
 from deploy.cli.gate import gate
+from deploy.cli.inbox import inbox
 from deploy.cli.key import key
+from deploy.cli.limits import limits
 from deploy.cli.migrate import migrate, revision
 from deploy.cli.move import move
 from deploy.cli.plan import plan
@@ -22,6 +25,7 @@ from deploy.cli.reference import reference
 from deploy.cli.shell import Shell
 from deploy.cli.stack import down, status, up
 from deploy.cli.tenant import tenant
+from deploy.cli.usage import usage
 
 COMMANDS = (
     up,
@@ -34,6 +38,10 @@ COMMANDS = (
     tenant,
     key,
     plan,
+    billing,
+    inbox,
+    limits,
+    usage,
     promote,
     move,
     cluster,

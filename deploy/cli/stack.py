@@ -51,7 +51,7 @@ class Dsns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StripeAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach the Stripe stand-in; nothing while there is none."""
+    """How to reach the Stripe stand-in; nothing where a real account takes the payments."""
 
     api_base: str | None = None
     api_key: str | None = None
@@ -99,6 +99,8 @@ def up(  # noqa: PLR0913 - one for each option
     *, port: int, state: Path, product: str | None, detach: bool, no_demo: bool, gateways: int
 ) -> None:
     """Run everything on this machine: PostgreSQL, Valkey, gateway, worker and demo tenants.
+
+    Payments go to a stand-in for Stripe, unless STEPWELL_STRIPE_API_KEY names an account.
 
     The state folder keeps the data between runs. Ctrl-C stops it all.
     """
@@ -165,6 +167,11 @@ def _document(state: Path, seen: StackStatus) -> StatusDocument:
         parts=parts,
         urls=Urls(site=notes.get("site"), api=notes.get("api")),
         dsn=Dsns(catalog=notes.get(PREFIX + "DATABASE_URL"), clusters=control.dsns(state)),
+        stripe=StripeAddress(
+            api_base=notes.get(PREFIX + "STRIPE_API_BASE") or None,
+            api_key=notes.get(PREFIX + "STRIPE_API_KEY") or None,
+            webhook_secret=notes.get(PREFIX + "STRIPE_WEBHOOK_SECRET") or None,
+        ),
         ops_token=notes.get(PREFIX + "OPS_TOKEN"),
         demo=msgspec.json.decode(notes.get("demo", "[]"), type=list[DemoLogin]),
     )

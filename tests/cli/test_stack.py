@@ -24,9 +24,13 @@ def test_status_tells_programs_everything(stack: Stack) -> None:
         assert part["healthy"] is True
     kinds = Counter(part["kind"] for part in parts)
     assert (kinds["postgres"], kinds["gateway"], kinds["worker"]) == (2, 2, 1)
+    assert kinds["stripe"] == 1
     assert msgspec.convert(document["urls"], dict[str, str]).keys() == {"site", "api"}
     assert stack.dsns()[1].keys() == {"shared-1", "dedicated-1"}
-    assert document["stripe"] == {"api_base": None, "api_key": None, "webhook_secret": None}
+    stripe = msgspec.convert(document["stripe"], dict[str, str])
+    assert stripe["api_base"] == f"http://{stack.status().part('stripe').address}"
+    assert stripe["api_key"].startswith("sk_test_")
+    assert stripe["webhook_secret"].startswith("whsec_")
 
 
 def test_status_tells_people_what_is_healthy(stack: Stack) -> None:
@@ -50,7 +54,7 @@ def test_a_second_up_is_refused_with_a_sentence(stack: Stack) -> None:
         assert "is in use by process" in stack.ask(*words).sentence()
 
 
-@pytest.mark.parametrize("name", ["gateway-1", "worker-1", "shared-1", "dedicated-1"])
+@pytest.mark.parametrize("name", ["gateway-1", "worker-1", "shared-1", "dedicated-1", "stripe"])
 def test_a_killed_part_comes_back_and_serves(stack: Stack, name: str) -> None:
     killed = stack.until(lambda seen: all(part.healthy for part in seen.parts)).part(name).pid
     assert killed is not None
