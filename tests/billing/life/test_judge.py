@@ -145,6 +145,15 @@ def test_who_is_closed_stays_closed_until_it_pays_whatever_the_clock_says() -> N
         assert earlier.standing is Standing.READ_ONLY
 
 
+def test_another_cause_is_another_warning_with_its_own_time() -> None:
+    what = seen(subscription(status=S.PAST_DUE))
+    for standing in (Standing.GRACE, Standing.READ_ONLY):
+        full = warned(held("pro"), Cause.STORAGE, NOW + DAY, standing)
+        verdict = judged(full, what)
+        assert (verdict.standing, verdict.cause) == (Standing.GRACE, Cause.OVERDUE)
+        assert verdict.standing_until == NOW + 14 * DAY
+
+
 def test_a_contract_stands_over_whatever_is_bought() -> None:
     contract = Contract(plan="enterprise", reason="order 7", until=NOW + 90 * DAY)
     for status in S:

@@ -99,7 +99,14 @@ class Life(CustomerRules):
             return
         assert account.standing_until is not None
         assert account.standing_until <= self.provider.now
-        warnings = [told for told in self.told if told.notice.due_at == account.standing_until]
+        assert account.cause is not None
+        warnings = [
+            told
+            for told in self.told
+            if told.notice.due_at == account.standing_until
+            and told.notice.kind in {*Cause}
+            and Cause(told.notice.kind).is_debt == account.cause.is_debt
+        ]
         earliest = min(told.at for told in warnings)
         assert account.standing_until - earliest >= POLICY.notice
 
