@@ -92,8 +92,9 @@ def main(  # noqa: PLR0913 - one for each option
 
 
 def prepare(desk: Desk, endpoints: list[Endpoint], *, has_clock: bool) -> None:
-    """Register what the command line names."""
+    """Register what the command line names, in the place of what it named last time."""
     with desk.books() as books:
+        events.forget_registered(books)
         for endpoint in endpoints:
             events.register(books, url=endpoint.url, secret=endpoint.secret)
         if has_clock and not books.store.setting(customers.CLOCK_FOR_NEW):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import sys
 from collections.abc import AsyncGenerator
 
 from litestar import HttpMethod, Litestar, Request, Response, route
@@ -40,9 +43,11 @@ def create_app(desk: Desk) -> Litestar:
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         tasks = [
-            asyncio.create_task(desk.deliveries.keep_on()),
-            asyncio.create_task(_tick(desk)),
+            asyncio.create_task(desk.deliveries.keep_on(), name="delivering"),
+            asyncio.create_task(_tick(desk), name="the clock"),
         ]
+        for task in tasks:
+            task.add_done_callback(_end_with)
         try:
             yield
         finally:
@@ -59,6 +64,13 @@ def create_app(desk: Desk) -> Litestar:
         request_max_body_size=BODY_BYTES_MAX,
         logging_config=None,
     )
+
+
+def _end_with(task: asyncio.Task[None]) -> None:
+    """Leave, rather than go on answering while nothing is delivered or falls due any more."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        sys.stderr.write(f"the stand-in ends, because {task.get_name()} failed: {error!r}\n")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _tick(desk: Desk) -> None:

@@ -119,7 +119,7 @@ class Deliveries:
         try:
             answer = await client.post(endpoint.url, content=body, headers=headers)
             is_done = answer.status_code in _OK
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             is_done = False
         if is_done or errand.attempts >= ATTEMPTS_MAX:
             self._store.sent(errand.number)

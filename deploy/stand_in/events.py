@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from deploy.stand_in.books import Books
@@ -9,6 +11,8 @@ from deploy.stand_in.calls import Call, Listing, created, delete, get, page, pos
 from deploy.stand_in.objects import API_VERSION, Deleted, Event, WebhookEndpoint
 from deploy.stand_in.problems import invalid, required
 
+#: Says of an endpoint that the command line named it.
+REGISTERED = "named when the stand-in was started"
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret begins with
 
 
@@ -40,24 +44,27 @@ def _matches(pattern: str, type: str) -> bool:  # noqa: A002 - the field's name
 # Endpoints --------------------------------------------------------------------------------------
 
 
-def register(
-    books: Books, *, url: str, secret: str, enabled: tuple[str, ...] = ("*",)
-) -> WebhookEndpoint:
-    """Register an endpoint, in the place of the one that had this address."""
-    for known in list(books.store.newest(WebhookEndpoint)):
-        if known.url == url:
-            return books.keep(msgspec.structs.replace(known, secret=secret, enabled_events=enabled))
+def register(books: Books, *, url: str, secret: str) -> WebhookEndpoint:
+    """Register an endpoint that hears everything, under the id that this address always has."""
+    named = hashlib.sha256(url.encode()).hexdigest()[:16]
     return books.keep(
         WebhookEndpoint(
-            id=books.store.fresh_id("we_"),
+            id=f"we_{named}",
             api_version=API_VERSION,
             created=books.now(None),
-            description=None,
-            enabled_events=enabled,
+            description=REGISTERED,
+            enabled_events=("*",),
             secret=secret,
             url=url,
         )
     )
+
+
+def forget_registered(books: Books) -> None:
+    """Forget the endpoints that were registered: nobody may be there any more."""
+    for endpoint in list(books.store.newest(WebhookEndpoint)):
+        if endpoint.description == REGISTERED:
+            books.store.drop(endpoint)
 
 
 def _create(call: Call) -> WebhookEndpoint:

@@ -62,6 +62,8 @@ class Store:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(files("deploy.stand_in").joinpath("store.sql").read_text())
+        #: How many attempts came to nothing.
+        self.refused = 0
         self._decoders: dict[type[Resource], msgspec.json.Decoder[Resource]] = {}
         # Ids differ from file to file: a database that outlives its file meets strangers, not
         # other customers under the old ids.
@@ -93,6 +95,7 @@ class Store:
         try:
             yield
         except Refused:
+            self.refused += 1
             self._database.execute("ROLLBACK TO attempt")
         finally:
             self._database.execute("RELEASE attempt")
