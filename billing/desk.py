@@ -17,6 +17,7 @@ from billing.provider import Purchase
 from billing.seen import Charge, Interval
 from billing.sweep import Sweep
 from billing.sync import Syncer
+from router.api.parts import BillingTold
 from router.errors import Conflict, NotFound, PlatformError, Unprocessable
 
 if TYPE_CHECKING:
@@ -101,6 +102,22 @@ class Desk:
         except PlatformError as error:
             _log.warning("no checkout at sign-up", tenant=str(tenant.id), reason=error.detail)
             return None
+
+    async def told(self, tenant: Tenant) -> BillingTold:
+        """Say what a tenant's plan rests on, beside what it bought."""
+        shown = await self.shown(tenant)
+        bought = shown.subscription
+        return BillingTold(
+            basis=shown.basis.value,
+            customer_id=shown.customer_id,
+            bought_plan=bought.plan if bought else None,
+            subscription=bought.id if bought else None,
+            subscription_status=bought.status.value if bought else None,
+            seen_at=shown.seen_at,
+            is_behind=shown.is_behind,
+            problem=shown.problem,
+            error=shown.error,
+        )
 
     async def agree(self, connection: Connection, tenant: Tenant, agreed: AgreedPlan) -> None:
         """Give a tenant what was agreed, in the transaction that records who agreed it."""

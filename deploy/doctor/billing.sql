@@ -41,6 +41,16 @@ SELECT t.slug AS object, b.problem AS detail
 FROM catalog.billing AS b JOIN catalog.tenant AS t ON t.id = b.tenant_id
 WHERE b.problem IS NOT NULL
 
+-- name: paid_twice
+SELECT t.slug AS object, string_agg(s.subscription ->> 'id', ', ' ORDER BY s.subscription ->> 'id') AS detail
+FROM catalog.billing AS b
+JOIN catalog.tenant AS t ON t.id = b.tenant_id
+CROSS JOIN LATERAL jsonb_array_elements(b.seen -> 'subscriptions') AS s (subscription)
+WHERE s.subscription ->> 'status' IN ('trialing', 'active', 'past_due')
+    AND s.subscription ->> 'cancel_at' IS NULL
+GROUP BY t.slug
+HAVING count(*) > 1
+
 -- name: meter_unsent
 SELECT t.slug AS object,
     format('%s of the hour %s, %s attempts: %s', m.metric, m.hour, m.attempts, m.error) AS detail

@@ -57,6 +57,15 @@ BILLING_RULES = (
         sql=_SQL["account_problem"],
     ),
     Rule(
+        name="paid-twice",
+        title="A tenant pays for one subscription",
+        danger="Only the larger one counts, and both are charged.",
+        remedy="Cancel one of them at the provider, and pay back what was too much.",
+        grave=False,
+        scope="billing",
+        sql=_SQL["paid_twice"],
+    ),
+    Rule(
         name="meter-unsent",
         title="Each closed hour of usage is reported within an hour",
         danger="The provider invoices less than was used.",

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from router.api.errand import Errand
 from router.api.invitations import InvitationMade
-from router.api.parts import AgreedPlan
+from router.api.parts import AgreedPlan, BillingTold
 from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
 from router.api.tenant import running_operation
 from router.api.usage import storage_bytes
@@ -90,8 +90,8 @@ class OpsPlacement(msgspec.Struct, frozen=True, kw_only=True):
 class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant as operators see it; ``placement`` is null until it has a place.
 
-    ``members``, ``size_bytes`` and ``operation`` take a question each, so lists leave them null; so
-    is the size in shared tables, and while the tenant is closed.
+    ``members``, ``size_bytes``, ``billing`` and ``operation`` take a question each, so lists leave
+    them null; so is the size in shared tables, and while the tenant is closed.
     """
 
     id: UUID
@@ -112,6 +112,7 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
     members: int | None = None
     size_bytes: int | None = None
+    billing: BillingTold | None = None
     operation: OperationShown | None = None
 
     @classmethod
@@ -200,6 +201,7 @@ async def show_ops_tenant(errand: NamedDependency[Errand], tenant: Reference) ->
         OpsTenant.of(record),
         members=count,
         size_bytes=await storage_bytes(parts, record.tenant),
+        billing=await parts.billing.told(record.tenant),
         operation=await running_operation(parts, record.tenant),
     )
 

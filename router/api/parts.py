@@ -72,6 +72,23 @@ class AgreedPlan(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
+class BillingTold(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds of a tenant's billing beside what was bought, as the provider was seen last.
+
+    ``basis`` is what the plan rests on; ``is_behind``: the provider is being asked again.
+    """
+
+    basis: str
+    customer_id: str | None
+    bought_plan: str | None
+    subscription: str | None
+    subscription_status: str | None
+    seen_at: datetime | None
+    is_behind: bool
+    problem: str | None
+    error: str | None
+
+
 class Billing(Protocol):
     """Knows who buys which plan."""
 
@@ -81,6 +98,10 @@ class Billing(Protocol):
 
     async def first_checkout_url(self, tenant: Tenant, *, email: str, plan: str) -> str | None:
         """Return where a new tenant buys its plan; None while the provider doesn't answer."""
+        ...
+
+    async def told(self, tenant: Tenant) -> BillingTold:
+        """Say what a tenant's plan rests on."""
         ...
 
     async def agree(self, connection: Connection, tenant: Tenant, agreed: AgreedPlan) -> None:

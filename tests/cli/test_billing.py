@@ -6,8 +6,11 @@ import httpx
 import msgspec
 import pytest
 
-from tests.cli.worlds import Stack
+from tests.billing.stand_in.running import stand_in
+from tests.cli.teller import Teller
+from tests.cli.worlds import IMPATIENT, Stack
 from tests.gateways import PASSWORD, new_slug
+from tests.stack.worlds import open_folder
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -36,7 +39,10 @@ def account(stack: Stack, slug: str) -> Account:
 
 @pytest.fixture
 def shop(stack: Stack) -> Shop:
-    slug = new_slug("billed")
+    return signed_up(f"http://{stack.status().gateways[0]}", new_slug("billed"))
+
+
+def signed_up(url: str, slug: str) -> Shop:
     body = {
         "email": f"owner@{slug}.example",
         "password": PASSWORD,
@@ -44,9 +50,8 @@ def shop(stack: Stack) -> Shop:
         "slug": slug,
         "plan": "pro",
     }
-    url = f"http://{stack.status().gateways[0]}/api/signup"
-    answer = httpx.post(url, json=body, timeout=60, trust_env=False).raise_for_status()
-    return Shop(slug=slug, checkout_url=answer.json()["checkout_url"])
+    answer = httpx.post(f"{url}/api/signup", json=body, timeout=60, trust_env=False)
+    return Shop(slug=slug, checkout_url=answer.raise_for_status().json()["checkout_url"])
 
 
 def test_the_price_list_is_listed(stack: Stack) -> None:
@@ -101,6 +106,40 @@ def test_a_contract_is_agreed_and_released(stack: Stack, shop: Shop) -> None:
     assert stack.ask("plan", "release", slug, "--json").document()["plan"] == "pro"
     stack.until(lambda _: account(stack, slug).ours.basis == "subscription")
     assert "no contract" in stack.ask("plan", "release", slug).sentence()
+
+
+def test_the_worker_tells_what_billing_leaves_undone(stack: Stack) -> None:
+    address = stack.status().part("worker-1").address
+    told = httpx.get(f"http://{address}/metrics", timeout=20, trust_env=False).text
+    for name in ("events_waiting", "accounts_unsynced", "differences_total", "failures_total"):
+        assert f"stepwell_billing_{name}" in told
+
+
+async def test_an_account_that_the_environment_names_takes_the_stand_ins_place(
+    teller: Teller,
+) -> None:
+    async with stand_in() as account:
+        named = {
+            "STEPWELL_STRIPE_API_KEY": account.api_key,
+            "STEPWELL_STRIPE_WEBHOOK_SECRET": account.webhook_secret,
+            "STEPWELL_STRIPE_API_BASE": account.url,
+        }
+        with open_folder() as folder:
+            stack = Stack(teller, folder / "state")
+            words = ("up", "--detach", "--port", "0", "--no-demo")
+            done = stack.run(*words, env={**IMPATIENT, **named})
+            try:
+                assert done.status == 0, done.err
+                assert [part.kind for part in stack.status().parts].count("stripe") == 0
+                stripe = stack.ask("status", "--json").document()["stripe"]
+                assert stripe == {"api_base": None, "api_key": None, "webhook_secret": None}
+                told = stack.run("billing", "sync", "--json", env=named).document()
+                assert told["written"] == [], "the start has told our prices"
+                assert account.api_key not in (stack.state / "state.json").read_text()
+                url = f"http://{stack.status().gateways[0]}"
+                assert signed_up(url, new_slug("named")).checkout_url.startswith(account.url)
+            finally:
+                stack.run("down")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,14 @@ SELECT 'stripe', 'evt_kept', 'customer.updated', 'cus_nobody', 'kept', '{"of": "
 -- name: account_problem
 UPDATE catalog.billing SET problem = 'no list has the price price_gold' WHERE tenant_id = $1
 
+-- name: paid_twice
+UPDATE catalog.billing SET seen = '{"subscriptions": [
+    {"id": "sub_1", "status": "active", "cancel_at": null},
+    {"id": "sub_2", "status": "trialing", "cancel_at": null},
+    {"id": "sub_3", "status": "active", "cancel_at": "2031-01-01T00:00:00Z"},
+    {"id": "sub_4", "status": "canceled"}
+]}' WHERE tenant_id = $1
+
 -- name: meter_unsent
 INSERT INTO catalog.meter_event
     (identifier, tenant_id, metric, hour, number, quantity, created_at, attempts, error)

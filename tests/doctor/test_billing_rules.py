@@ -31,6 +31,7 @@ OBJECTS = {
     "event_waiting": "evt_late",
     "event_kept": "evt_kept",
     "account_problem": "shop",
+    "paid_twice": "shop",
     "meter_unsent": "shop",
     "usage_rest": "catalog.usage_event_rest",
 }

@@ -259,6 +259,10 @@ async def test_operators_see_both_sides_and_what_differs(
     both = expect(await made.client.get(path, headers=ops()), 200)
     assert any(subscription in each for each in both["differences"])
     assert both["ours"]["ending"] is None
+    whole = expect(await made.client.get(f"/api/ops/tenants/{customer.slug}", headers=ops()), 200)
+    told = whole["billing"]
+    assert (whole["plan"], told["bought_plan"], told["basis"]) == ("pro", "pro", "subscription")
+    assert (told["subscription"], told["subscription_status"]) == (subscription, "active")
     report = await compare(made)
     assert str(customer.id) in [each["tenant_id"] for each in report["differences"]]
     both = expect(await made.client.get(path, headers=ops()), 200)
