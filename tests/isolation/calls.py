@@ -6,6 +6,7 @@ A new route is attacked with no edit here: paths and bodies are filled from the 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     parameters: dict[str, dict[str, Any]]
+    #: Those of the query that can't be left out.
+    queries: dict[str, dict[str, Any]]
     body: dict[str, Any] | None
     media_type: str
     is_public: bool
@@ -84,7 +87,8 @@ class Document:
     def fill(self, call: Call, names: Names, turn: int) -> Filled:
         """Name somebody wherever the call takes a name; ``turn`` chooses among listed values."""
         chosen = {name: _parameter(schema, names, turn) for name, schema in call.parameters.items()}
-        path = call.path.format(**chosen)
+        asked = {name: _parameter(schema, names, turn) for name, schema in call.queries.items()}
+        path = call.path.format(**chosen) + (f"?{urlencode(asked)}" if asked else "")
         if call.body is None:
             return Filled(method=call.method, path=path)
         if call.media_type == _CSV:
@@ -147,6 +151,11 @@ def _call(path: str, verb: str, operation: Mapping[str, Any]) -> Call:
             each["name"]: each["schema"]
             for each in operation.get("parameters", [])
             if each["in"] == "path"
+        },
+        queries={
+            each["name"]: each["schema"]
+            for each in operation.get("parameters", [])
+            if each["in"] == "query" and each.get("required", False)
         },
         body=content[media_type]["schema"] if media_type else None,
         media_type=media_type,
