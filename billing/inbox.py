@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _SQL = load("billing", "inbox.sql")
 _NAME_LENGTH_MAX = 80
+#: As long as Stripe itself remembers an event; a sweep looks back for days only.
+EVENT_LIFE = timedelta(days=30)
+_FORGOTTEN_MAX = 10_000
 
 
 class EventState(StrEnum):
@@ -168,6 +171,11 @@ async def wait(
     await connection.execute(
         _SQL["wait"], provider, stray.customer_id, reason, retry_after, give_up_after
     )
+
+
+async def forget_old(connection: Connection) -> None:
+    """Delete events that were handled long ago, a bounded number at a time."""
+    await connection.execute(_SQL["forget_old"], EVENT_LIFE, _FORGOTTEN_MAX)
 
 
 async def pressure(connection: Connection) -> Pressure:

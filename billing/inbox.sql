@@ -102,6 +102,15 @@ SET state = 'waiting', handled_at = NULL, sequence = $3, attempts = 0, error = N
     not_before = now()
 WHERE provider = $1 AND id = $2
 
+-- name: forget_old
+-- What is handled and older than anything that a sweep would fetch again.
+DELETE FROM catalog.inbox AS i USING (
+    SELECT o.provider, o.id FROM catalog.inbox AS o
+    WHERE o.state = 'handled' AND o.received_at < now() - $1::interval
+    ORDER BY o.received_at LIMIT $2
+) AS old
+WHERE i.provider = old.provider AND i.id = old.id
+
 -- name: pressure
 SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
     count(*) FILTER (WHERE state = 'kept') AS kept,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 from msgspec.structs import replace
 
 from billing import accounts, inbox, life, verdicts
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 PAGE_ITEMS = 100
 #: A provider that fails so often is away: the sweep ends, and says where it stopped.
 FAILURES_MAX = 20
+_log = structlog.get_logger("stepwell.billing")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +88,12 @@ class Sweep:
 
     async def keep(self, told: Callable[[Report], None]) -> None:
         """Compare on schedule until cancelled."""
+        after: TenantId | None = None
         while True:
-            told(await self.run())
+            report = await self.run(after=after)
+            told(report)
+            # Whoever always began anew would never come to those behind what always fails.
+            after = report.stopped_after
             await asyncio.sleep(self._policy.reconcile_s)
 
     async def run(
@@ -97,7 +103,7 @@ class Sweep:
         progress: Callable[[Report], None] | None = None,
     ) -> Report:
         """Compare every account, from the one after ``after``; then adopt, then fetch events."""
-        tally = _Tally(progress)
+        tally = _Tally(Report(stopped_after=after), progress)
         try:
             await self._compare_all(tally, after)
             await self._adopt_all(tally)
@@ -132,8 +138,11 @@ class Sweep:
                 return
             try:
                 difference = await self._difference(tenant_id)
-            except (PlatformError, TimeoutError) as error:
-                tally.add_failure(f"tenant {tenant_id}", str(error) or type(error).__name__)
+            except PlatformError as error:
+                tally.add_failure(f"tenant {tenant_id}", error.detail)
+            except Exception as error:  # noqa: BLE001 - one bad account must not stop the others
+                _log.exception("account not compared", tenant=str(tenant_id))
+                tally.add_failure(f"tenant {tenant_id}", f"{type(error).__name__}: {error}")
             else:
                 tally.add_looked(difference)
 
@@ -212,8 +221,8 @@ class Sweep:
 class _Tally:
     """The report as it grows."""
 
-    def __init__(self, progress: Callable[[Report], None] | None) -> None:
-        self.report = Report()
+    def __init__(self, report: Report, progress: Callable[[Report], None] | None) -> None:
+        self.report = report
         self._progress = progress
 
     def put(self, report: Report) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from billing import inbox
 from router.catalog import answers, sessions, tenants
 from router.catalog.answers import ANSWER_LIFE
 from router.errors import PlatformError
@@ -32,6 +33,7 @@ async def tidy(platform: Platform) -> None:
         async with platform.catalog.connection() as connection:
             await answers.forget_old(connection)
             await sessions.forget_old(connection)
+            await inbox.forget_old(connection)
         await tidy_tenants(platform)
         await asyncio.sleep(ROUND_S)
 

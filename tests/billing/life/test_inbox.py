@@ -105,3 +105,20 @@ async def test_the_pressure_counts_what_waits(world: World) -> None:
         found = await inbox.pressure(connection)
     assert (found.waiting, found.kept) == (1, 0)
     assert found.oldest_s >= 0
+
+
+async def test_only_what_was_handled_long_ago_is_forgotten(world: World) -> None:
+    await world.add("forgotten")
+    await world.settle()
+    async with world.catalog.connection() as connection:
+        await inbox.store(connection, world.provider.name, event(1, "cus_unheard"))
+        await inbox.store(connection, world.provider.name, event(2, None))
+        await inbox.store(connection, world.provider.name, event(3, None))
+        await connection.execute(
+            "UPDATE catalog.inbox SET received_at = now() - interval '31 days'"
+            " WHERE id IN ('evt_x1', 'evt_x2')"
+        )
+        await inbox.forget_old(connection)
+        left = {item.id for item in (await inbox.list_page(connection, InboxFilter())).items}
+    assert {"evt_x1", "evt_x3"} <= left
+    assert "evt_x2" not in left

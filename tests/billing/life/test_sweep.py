@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from msgspec.structs import replace
 
-from billing.seen import SubscriptionStatus
+from billing import sweep
+from billing.seen import Seen, SubscriptionStatus
 from billing.sweep import FAILURES_MAX, Report
+from router.errors import ProviderFailed
 from router.words import Standing
-from tests.billing.life.worlds import DAY, World
-from tests.catalog.worlds import add_tenant
+from tests.billing.life.worlds import DAY, World, world_on
+from tests.billing.memory_provider import MemoryProvider
+from tests.catalog.worlds import Server, add_tenant
 
 S = SubscriptionStatus
 
@@ -84,6 +90,41 @@ async def test_a_provider_that_is_away_ends_the_sweep_with_its_reason(world: Wor
     assert "told to fail" in report.failures[0].reason
     world.provider.fail_next = 0
     assert (await world.sweep.run()).is_complete
+
+
+async def test_the_next_sweep_goes_on_where_a_broken_one_stopped(
+    running: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "PAGE_ITEMS", 2)
+    monkeypatch.setattr(sweep, "FAILURES_MAX", 1)
+    provider = Refusing()
+    reports: list[Report] = []
+
+    def told(report: Report) -> None:
+        reports.append(report)
+        provider.refused = ""
+        if len(reports) == 2:
+            raise asyncio.CancelledError
+
+    async with world_on(running, provider) as world:
+        world.policy = replace(world.policy, reconcile_s=0)
+        made = [await world.add(f"broken-{number}") for number in range(5)]
+        made.sort(key=lambda pair: pair[0].id)
+        provider.refused = made[2][1]
+        with pytest.raises(asyncio.CancelledError):
+            await world.sweep.keep(told)
+    broken, repaired = reports
+    assert (broken.is_complete, broken.stopped_after) == (False, made[1][0].id)
+    assert (repaired.is_complete, repaired.accounts_looked) == (True, 3)
+
+
+class Refusing(MemoryProvider):
+    refused = ""
+
+    async def look(self, customer_id: str) -> Seen | None:
+        if customer_id == self.refused:
+            raise ProviderFailed("the provider is away")
+        return await super().look(customer_id)
 
 
 async def test_a_sweep_goes_on_after_a_tenant_and_tells_how_far_it_is(world: World) -> None:
