@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from deploy.stand_in.forms import parse
 from deploy.stand_in.money import multiplied, prorated
 from deploy.stand_in.periods import INTERVALS, end_of_period, later
 from deploy.stand_in.problems import Refused
+from deploy.stand_in.store import Store
 
 AMOUNTS = st.integers(min_value=-10_000_000, max_value=10_000_000)
 SECONDS = st.integers(min_value=1, max_value=40_000_000)
@@ -79,6 +81,18 @@ def test_a_period_ends_after_it_began_and_at_most_one_interval_later(
     end = end_of_period(anchor, start, interval=interval, count=count)
     assert end > start
     assert end <= later(start, interval, count) + 3 * 86_400, "a month is short by three days"
+
+
+def test_the_same_seed_makes_the_same_ids(tmp_path: Path) -> None:
+    stores = [Store(tmp_path / name, seed=seed) for name, seed in (("a", "1"), ("b", "1"))]
+    other = Store(tmp_path / "c")
+    made = [[store.fresh_id("cus_") for _ in range(100)] for store in (*stores, other)]
+    assert made[0] == made[1]
+    assert len({*made[0], *made[2]}) == 200, "a file without a seed has ids of its own"
+    again = Store(tmp_path / "a")
+    assert again.fresh_id("cus_") not in made[0]
+    for store in (*stores, other, again):
+        store.close()
 
 
 # Forms ------------------------------------------------------------------------------------------

@@ -112,6 +112,18 @@ async def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     assert {event.data.object["id"] for event in heard.events} >= set(made)
 
 
+async def test_an_endpoint_that_is_named_no_more_is_forgotten(tmp_path: Path) -> None:
+    async with listening() as heard:
+        gone = stand_in("http://127.0.0.1:1/gone", folder=tmp_path)
+        async with gone as running, connected(running) as client:
+            await _make(client, 1)
+        async with stand_in(heard.url, folder=tmp_path) as running, connected(running) as client:
+            endpoints = await client.v1.webhook_endpoints.list_async()
+            assert [one.url for one in endpoints.data] == [heard.url]
+            await running.flush()
+    assert heard.events == []
+
+
 def test_the_same_seed_loses_the_same_events() -> None:
     switches = Faults(lose=0.5, seed=9)
     events = [f"evt_{number}" for number in range(400)]
