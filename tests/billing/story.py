@@ -48,6 +48,21 @@ class Dashboard:
         assert 'value="pay"' in shown.text, shown.text
         return await self.stand_in.pay(page)
 
+    async def sell(self, name: str, lookup_key: str, *, amount: int) -> str:
+        """Make a product with a price that no list of ours has; returns the price."""
+        product = await self._client.post("/v1/products", data={"name": name})
+        fields = {
+            "product": expect(product, 200)["id"],
+            "currency": "usd",
+            "unit_amount": str(amount),
+            "recurring[interval]": "month",
+            "lookup_key": lookup_key,
+        }
+        return str(expect(await self._client.post("/v1/prices", data=fields), 200)["id"])
+
+    async def delete(self, path: str) -> None:
+        expect(await self._client.delete(f"/v1/{path}"), 200)
+
     async def period_end(self, subscription_id: str) -> int:
         subscription = await self.read(f"subscriptions/{subscription_id}")
         return int(subscription["items"]["data"][0]["current_period_end"])

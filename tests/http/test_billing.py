@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from deploy import payments
 from tests.billing.stand_in.running import StandIn, stand_in
 from tests.gateways import (
     PASSWORD,
@@ -18,11 +17,11 @@ from tests.gateways import (
     GatewayWorld,
     bearer,
     expect,
-    gateway_world,
     new_slug,
     ops,
     sign_up,
 )
+from tests.http.billed import billed_world
 from tests.worlds import Clusters
 
 
@@ -34,16 +33,7 @@ async def stripe() -> AsyncIterator[StandIn]:
 
 @pytest.fixture(scope="module")
 async def made(clusters: Clusters, stripe: StandIn) -> AsyncIterator[GatewayWorld]:
-    changes = {
-        "stripe_api_key": stripe.api_key,
-        "stripe_webhook_secret": stripe.webhook_secret,
-        "stripe_api_base": stripe.url,
-    }
-    async with gateway_world(clusters, changes=changes) as built:
-        provider = payments.make_provider(built.settings)
-        assert provider is not None
-        await payments.sync_prices(built.platform.catalog, provider)
-        await provider.close()
+    async with billed_world(clusters, stripe) as built:
         yield built
 
 
