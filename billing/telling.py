@@ -29,6 +29,8 @@ _REMEDIES = {
     Cause.STOPPED: "Pay the open invoice or add a card in the billing portal",
     Cause.STORAGE: "Delete what you don't need or choose a larger plan",
 }
+#: What is left to do once nothing can be written, deletions included.
+_REMEDIES_LATE = {**_REMEDIES, Cause.STORAGE: "Choose a larger plan, or ask support for some days"}
 
 
 def tell(verdict: Verdict, *, plan_before: str, is_lower: bool, now: datetime) -> list[Notice]:
@@ -62,7 +64,7 @@ def _of_standing(verdict: Verdict) -> list[Notice]:
     if verdict.standing is not Standing.READ_ONLY:
         return [warning]
     said = f"{_CAUSES[cause]} Since {day(until)} your rows can be read and not changed. "
-    closed = Notice(kind=READ_ONLY, topic=topic, said=f"{said}{_REMEDIES[cause]}.")
+    closed = Notice(kind=READ_ONLY, topic=topic, said=f"{said}{_REMEDIES_LATE[cause]}.")
     return [warning, closed]
 
 

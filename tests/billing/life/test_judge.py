@@ -221,6 +221,8 @@ def test_what_is_stored_closes_the_tenant_after_its_date_and_opens_it_once_it_fi
     told = after(large, judged(large, ended))
     late = judged(told, ended, now=NOW + 15 * DAY)
     assert late.standing is Standing.READ_ONLY
+    assert "Delete" in late.notices[0].said
+    assert "Delete" not in late.notices[1].said, "who is read-only can't"
     closed = replace(after(told, late), used=Used(storage_bytes=1))
     assert judged(closed, ended, now=NOW + 16 * DAY).standing is Standing.GOOD
 
