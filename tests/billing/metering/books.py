@@ -10,13 +10,13 @@ from billing.price_list import ListedPlan, ListedPrice, listed_plans
 from billing.provider import Usage
 from billing.seen import Charge, Interval
 from router.catalog import Catalog
-from router.catalog.usage import API_CALLS, STORAGE_BYTES
+from router.catalog.usage import API_CALLS
 from router.errors import ProviderFailed, ProviderRefused
 from router.sql import load
 from router.words import TenantId
 from tests.billing.memory_provider import MemoryProvider
 
-_RECORD = load("billing.usage", "ledger.sql")["record"]
+_SQL = load("tests.billing.metering", "books.sql")
 _ACCOUNT = "INSERT INTO catalog.billing (tenant_id, provider, customer_id) VALUES ($1, $2, $3)"
 _numbers = itertools.count(1)
 
@@ -83,9 +83,8 @@ async def record(
     catalog: Catalog, tenant_id: TenantId, quantity: int, at: datetime, *, metric: str = API_CALLS
 ) -> None:
     """Write what a gateway counted, as gateways do: the entry with its totals."""
-    async with catalog.connection() as connection:
-        key = f"test:{next(_numbers)}"
-        await connection.fetch(_RECORD, metric, key, [tenant_id], [quantity], [at], STORAGE_BYTES)
+    key = f"test:{next(_numbers)}"
+    await execute(catalog, _SQL["record"], tenant_id, metric, quantity, key, at)
 
 
 async def make_customer(

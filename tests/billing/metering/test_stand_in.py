@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -13,8 +16,15 @@ from billing.provider import NewCustomer
 from billing.stripe_provider import StripeProvider, StripeSettings, make_stripe_provider
 from router.catalog import Catalog
 from router.words import TenantId
-from tests.billing.metering.books import execute, hours_ago, metered_plans, record, this_hour
-from tests.billing.stand_in.running import StandIn, stand_in
+from tests.billing.metering.books import (
+    execute,
+    fetchval,
+    hours_ago,
+    metered_plans,
+    record,
+    this_hour,
+)
+from tests.billing.stand_in.running import ROOT, StandIn, stand_in
 from tests.catalog.worlds import add_tenant
 
 ACCOUNT = "INSERT INTO catalog.billing (tenant_id, provider, customer_id) VALUES ($1, 'stripe', $2)"
@@ -90,3 +100,44 @@ async def test_a_provider_that_fails_half_of_the_time_counts_all_once(
     await stripe.faults()
     await reporter.send()
     assert await counted(stripe, customer_id) == sum(range(2, 12))
+
+
+async def test_meters_equal_the_ledger_however_often_a_worker_is_killed(
+    catalog: Catalog, stripe: StandIn, provider: StripeProvider
+) -> None:
+    seed = random.randrange(10**6)
+    draw, owed = random.Random(seed), dict[str, int]()
+    for number in range(3):
+        tenant = await add_tenant(catalog, f"shop-{number}")
+        customer_id = await make_customer(catalog, provider, tenant.id)
+        owed[customer_id] = 0
+        for hours in range(2, 22):
+            quantity = draw.randrange(1, 100)
+            await record(catalog, tenant.id, quantity, hours_ago(hours))
+            owed[customer_id] += quantity
+    await stripe.faults(api_delay_ms=200)
+    for _ in range(4):
+        await kill_a_sender(catalog, stripe, after_s=0.15 + draw.random() * 0.15)
+    await stripe.faults()
+    unsent = "SELECT count(*) FROM catalog.meter_event WHERE sent_at IS NULL"
+    assert await fetchval(catalog, f"{unsent} AND tried_at IS NOT NULL") != 0, f"seed {seed}"
+    await execute(catalog, "UPDATE catalog.meter_event SET not_before = now()")
+    reporter = Reporter(catalog, provider, metered_plans(), pace=AT_ONCE)
+    assert (await reporter.send()).failed == 0
+    assert {each: await counted(stripe, each) for each in owed} == owed, f"seed {seed}"
+    assert await fetchval(catalog, unsent) == 0
+
+
+async def kill_a_sender(catalog: Catalog, stripe: StandIn, *, after_s: float) -> None:
+    """Run a worker of its own process, and kill it a moment after it began to send."""
+    argv = ["-m", "tests.billing.metering.sender", catalog.address.dsn(), stripe.url]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *argv, stripe.api_key, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"ready\n"
+        await asyncio.sleep(after_s)
+    finally:
+        process.kill()
+        await process.wait()
