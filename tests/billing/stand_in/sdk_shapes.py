@@ -55,7 +55,7 @@ def _wrong(value: object, annotation: object, where: str) -> list[str]:  # noqa:
     if isinstance(annotation, typing.ForwardRef | str):
         # Only an id that was expanded is looked at more closely.
         named = annotation if isinstance(annotation, str) else annotation.__forward_arg__
-        return _wrong_object(value, _named(named), where)
+        return _wrong_object(value, _named(named), where) if _is_object(value) else [where]
     if origin in {typing.Union, types.UnionType}:
         return _wrong_in_all(value, args, where)
     if origin is typing.Literal:
@@ -121,6 +121,10 @@ def _wrong_plain(value: object, annotation: object, where: str) -> list[str]:
     elif isinstance(annotation, type):
         fits = isinstance(value, annotation)
     return [] if fits else [f"{where} is {value!r}, not {annotation}"]
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _is_decimal(value: object) -> bool:

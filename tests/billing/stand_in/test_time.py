@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 import stripe
 
@@ -266,6 +267,33 @@ async def test_a_yearly_contract_that_is_not_paid_becomes_past_due(shop: Shop) -
     assert (await shop.subscription(held.id)).status == "unpaid"
     invoice = (await shop.invoices(customer))[0]
     await shop.client.v1.invoices.pay_async(invoice.id, {"paid_out_of_band": True})
+    assert (await shop.subscription(held.id)).status == "active"
+
+
+async def test_whoever_gets_an_invoice_pays_it_on_its_page(shop: Shop) -> None:
+    clock, customer = await _clocked(shop, card=None)
+    await shop.subscribe(customer, collection_method="send_invoice", days_until_due=30)
+    await shop.running.advance(clock, START + HOUR_S)
+    (invoice,) = await shop.invoices(customer)
+    assert invoice.hosted_invoice_url is not None
+    async with httpx.AsyncClient() as browser:
+        page = await browser.get(invoice.hosted_invoice_url)
+        assert "99.00 USD" in page.text
+        await browser.post(invoice.hosted_invoice_url, data={"action": "pay"})
+    assert (await shop.invoices(customer))[0].status == "paid"
+
+
+async def test_an_open_invoice_is_paid_on_the_portal_with_a_card_that_works(shop: Shop) -> None:
+    clock, customer = await _clocked(shop)
+    held = await shop.subscribe(customer)
+    portal = await shop.portal(customer)
+    await shop.running.press(portal, "bad_card")
+    await shop.running.advance(clock, START + MONTH_S + HOUR_S)
+    owed = (await shop.invoices(customer))[0].id
+    refused = await shop.running.press(portal, "pay", invoice=owed)
+    assert (refused.status_code, (await shop.subscription(held.id)).status) == (402, "past_due")
+    await shop.running.press(portal, "good_card")
+    await shop.running.press(portal, "pay", invoice=owed)
     assert (await shop.subscription(held.id)).status == "active"
 
 
