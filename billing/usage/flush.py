@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from billing.usage import ledger
-from billing.usage.ledger import Line, Report, Total, Warned
+from billing.usage.ledger import Part, Report, Totals, Warned
 from router.catalog.usage import API_CALLS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Flusher:
         if not account.count:
             return
         del self._dirty[account]
-        self._closed.append(self._take(account, wall_s))
+        self._closed.append(_take(account, account.at(wall_s)))
         if len(self._closed) > self._closed_max:
             self._closed = _by_month(self._closed)
             # What is left can't be fewer; without this, each hour would sum it up again.
@@ -84,16 +84,17 @@ class Flusher:
         return recorded
 
     def _cut(self, wall_s: float) -> None:
-        taken = self._closed + [self._take(account, wall_s) for account in self._dirty]
+        moments: dict[int, datetime] = {}
+        taken = self._closed
+        for account in self._dirty:
+            at = moments.get(account.hour)
+            if at is None:
+                at = moments[account.hour] = account.at(wall_s)
+            taken.append(_take(account, at))
         self._closed, self._dirty = [], {}
         self._chunks = [
             taken[start : start + LINES_MAX] for start in range(0, len(taken), LINES_MAX)
         ]
-
-    def _take(self, account: Account, wall_s: float) -> Counted:
-        quantity, account.count = account.count, 0
-        account.pending += quantity
-        return Counted(account, quantity, account.at(wall_s))
 
     async def _send(self, recorded: list[Account]) -> None:
         while self._chunks:
@@ -111,62 +112,80 @@ class Flusher:
 
     def _write(self, chunk: list[Counted]) -> Report:
         # A clock that was set back may count two pieces at one moment; the ledger would keep one.
-        lines: dict[tuple[TenantId, datetime], int] = {}
+        parts: dict[datetime, dict[TenantId, int]] = {}
         for account, quantity, at in chunk:
-            key = (account.tenant_id, at)
-            lines[key] = lines.get(key, 0) + quantity
+            part = parts.setdefault(at, {})
+            part[account.tenant_id] = part.get(account.tenant_id, 0) + quantity
         self._sequence += 1
         return Report(
             key=f"{self._gateway}:{self._sequence}",
-            lines=tuple(
-                Line(tenant_id=tenant_id, quantity=quantity, at=at)
-                for (tenant_id, at), quantity in lines.items()
+            parts=tuple(
+                Part(at=at, tenant_ids=[*part], quantities=[*part.values()])
+                for at, part in parts.items()
             ),
         )
 
     async def _record(self, report: Report, accounts: dict[TenantId, Account]) -> None:
         async with self._catalog.transaction(work_s_max=REPORT_S_MAX) as connection:
-            totals = await ledger.record(connection, report)
-            totals += await _of_the_rest(connection, accounts, totals)
-            warned = [each for total in totals for each in _warn(accounts[total.tenant_id], total)]
+            found = [await ledger.record(connection, report.key, part) for part in report.parts]
+            found += await _of_the_rest(connection, accounts, found)
+            warned = [each for totals in found for each in _warn(accounts, totals)]
             for each in warned:
                 await ledger.notify(connection, each)
-        for total in totals:
-            account = accounts[total.tenant_id]
-            account.recorded(total.month, total.used)
-            account.measured(total.storage_bytes)
+        for totals in found:
+            _learn(accounts, totals)
         for each in warned:
             account = accounts[each.tenant_id]
             account.warned = max(account.warned, each.percent)
 
 
+def _take(account: Account, at: datetime) -> Counted:
+    quantity, account.count = account.count, 0
+    account.pending += quantity
+    return Counted(account, quantity, at)
+
+
 async def _of_the_rest(
-    connection: Connection, accounts: dict[TenantId, Account], totals: list[Total]
-) -> list[Total]:
+    connection: Connection, accounts: dict[TenantId, Account], found: list[Totals]
+) -> list[Totals]:
     """Read the totals of a report that turns out to have been recorded before."""
-    rest = accounts.keys() - {total.tenant_id for total in totals}
+    rest = accounts.keys() - {each for totals in found for each in totals.tenant_ids}
     month = max((each.month for each in accounts.values() if each.month), default=None)
     if not rest or month is None:
         return []
-    return await ledger.read(connection, [*rest], month)
+    return [await ledger.read(connection, [*rest], month)]
 
 
-def _warn(account: Account, total: Total) -> list[Warned]:
-    limit = account.limit
-    if not limit or total.month != account.month:
-        return []
-    return [
-        Warned(
-            tenant_id=account.tenant_id,
-            metric=API_CALLS,
-            percent=percent,
-            used=total.used,
-            limit=limit,
-            period=f"{total.month:%Y-%m}",
-        )
-        for percent in _WARNINGS
-        if percent > account.warned and total.used * 100 >= limit * percent
-    ]
+def _learn(accounts: dict[TenantId, Account], totals: Totals) -> None:
+    for tenant_id, used, storage_bytes in zip(
+        totals.tenant_ids, totals.used, totals.storage_bytes, strict=True
+    ):
+        account = accounts[tenant_id]
+        account.recorded(totals.month, used)
+        if storage_bytes != account.storage_bytes:
+            account.measured(storage_bytes)
+
+
+def _warn(accounts: dict[TenantId, Account], totals: Totals) -> list[Warned]:
+    found: list[Warned] = []
+    for tenant_id, used in zip(totals.tenant_ids, totals.used, strict=True):
+        account = accounts[tenant_id]
+        limit = account.limit
+        if not limit or used * 100 < limit * _WARNINGS[0] or totals.month != account.month:
+            continue
+        found += [
+            Warned(
+                tenant_id=tenant_id,
+                metric=API_CALLS,
+                percent=percent,
+                used=used,
+                limit=limit,
+                period=f"{totals.month:%Y-%m}",
+            )
+            for percent in _WARNINGS
+            if percent > account.warned and used * 100 >= limit * percent
+        ]
+    return found
 
 
 def _by_month(closed: list[Counted]) -> list[Counted]:
@@ -174,9 +193,8 @@ def _by_month(closed: list[Counted]) -> list[Counted]:
     for each in closed:
         key = (each.account.tenant_id, each.at.year, each.at.month)
         known = found.get(key)
-        found[key] = (
-            each
-            if known is None
-            else known._replace(quantity=known.quantity + each.quantity, at=max(known.at, each.at))
-        )
+        if known is not None:
+            quantity, at = known.quantity + each.quantity, max(known.at, each.at)
+            each = Counted(each.account, quantity, at)  # noqa: PLW2901 - the sum takes its place
+        found[key] = each
     return [*found.values()]

@@ -18,6 +18,7 @@ _OF_LIMIT: Final = 100
 _OF_FREE: Final = 8
 #: How long a tenant may save up what it doesn't ask for at once.
 BURST_S: Final = 1.0
+_TIGHT: Final = 4
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
 _ROUNDING_S: Final = 1e-9
@@ -149,6 +150,11 @@ class Account:
         """Whether the ledger was asked, or needn't be: nothing that it knows is limited."""
         assert self.limits is not None, "an account is adopted by a tenant before it is used"
         return self.used is not None or (self.limit is None and self.limits.storage_bytes is None)
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether so little is left that others may soon ask for what this process holds."""
+        return self.limit is not None and self.free * _TIGHT < self.limit
 
     def adopt(self, limits: Limits) -> None:
         """Hold the tenant to other limits from now on. Tokens of the old ones are void."""

@@ -31,28 +31,28 @@ _LOCK_LIMIT: Final = "SET LOCAL lock_timeout = '2s'"
 _log = structlog.get_logger("stepwell.usage")
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """What one tenant used of something, as one gateway counted it."""
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """How many calls tenants made, as one gateway counted them until a moment."""
 
-    tenant_id: TenantId
-    quantity: int
     at: datetime
+    tenant_ids: list[TenantId]
+    quantities: list[int]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines that are recorded together, or not at all; sent again, they have the same key."""
+    """Parts that are recorded together, or not at all; sent again, they have the same key."""
 
     key: str
-    lines: tuple[Line, ...]
+    parts: tuple[Part, ...]
 
 
-class Total(msgspec.Struct, frozen=True, kw_only=True):
-    """The API calls that the ledger has of a tenant's month, and what the tenant stores."""
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger has of one month, and what the tenants store, each as a column."""
 
-    tenant_id: TenantId
     month: date
-    used: int
-    storage_bytes: int | None
+    tenant_ids: list[TenantId]
+    used: list[int]
+    storage_bytes: list[int | None]
 
 
 class Warned(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,24 +67,24 @@ class Warned(msgspec.Struct, frozen=True, kw_only=True):
     period: str
 
 
-async def record(connection: Connection, report: Report) -> list[Total]:
-    """Record a report, unless it is there already; returns the totals of whatever was new."""
-    rows = await connection.fetch(
+async def record(connection: Connection, key: str, part: Part) -> Totals:
+    """Record a part of a report, unless it is there already; returns the totals of what was new."""
+    row = await connection.fetchrow(
         _SQL["record"],
         API_CALLS,
-        report.key,
-        [line.tenant_id for line in report.lines],
-        [line.quantity for line in report.lines],
-        [line.at for line in report.lines],
+        key,
+        part.at,
+        part.tenant_ids,
+        part.quantities,
         STORAGE_BYTES,
     )
-    return [_total(row) for row in rows]
+    return _totals(row, part.at.date().replace(day=1))
 
 
-async def read(connection: Connection, tenant_ids: Sequence[TenantId], month: date) -> list[Total]:
+async def read(connection: Connection, tenant_ids: Sequence[TenantId], month: date) -> Totals:
     """Return the totals of a month, 0 where nothing was recorded."""
-    rows = await connection.fetch(_SQL["read"], tenant_ids, month, API_CALLS, STORAGE_BYTES)
-    return [_total(row) for row in rows]
+    row = await connection.fetchrow(_SQL["read"], tenant_ids, month, API_CALLS, STORAGE_BYTES)
+    return _totals(row, month)
 
 
 async def notify(connection: Connection, warned: Warned) -> None:
@@ -122,10 +122,11 @@ async def keep_months(catalog: Catalog) -> None:
         await asyncio.sleep(_ROUND_S)
 
 
-def _total(row: asyncpg.Record) -> Total:
-    return Total(
-        tenant_id=row["tenant_id"],
-        month=row["month"],
-        used=row["used"],
-        storage_bytes=row["storage_bytes"],
+def _totals(row: asyncpg.Record | None, month: date) -> Totals:
+    assert row is not None, "an aggregate returns a row"
+    return Totals(
+        month=month,
+        tenant_ids=row["tenant_ids"] or [],
+        used=row["used"] or [],
+        storage_bytes=row["storage_bytes"] or [],
     )

@@ -27,7 +27,7 @@ from billing.usage.tokens import QuotaLimits, Tokens
 from router.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 
     from billing.usage.counters import Source
     from router.catalog import Catalog
@@ -82,6 +82,9 @@ class UsageQuota:
         self._tokens = Tokens(counter, limits, name=name, accounts=self._accounts)
         self._silent_until_s = 0.0
         self._tidied_s = 0.0
+        #: Whose calls were recorded without Redis having been told, and when it was told of all.
+        self._untold: dict[Account, None] = {}
+        self._told_s = 0.0
         self._ahead_s = wall() - time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
         # Beside the tasks' cancellation, which a library on the way may swallow.
@@ -184,12 +187,12 @@ class UsageQuota:
             return False
         try:
             async with self._catalog.connection(work_s_max=_LEDGER_S_MAX) as connection:
-                (total,) = await ledger.read(connection, [account.tenant_id], account.month)
+                totals = await ledger.read(connection, [account.tenant_id], account.month)
         except SILENCE as error:
             self._bear_silence(error)
             return False
-        account.recorded(total.month, total.used)
-        account.measured(total.storage_bytes)
+        account.recorded(totals.month, totals.used[0])
+        account.measured(totals.storage_bytes[0])
         return True
 
     def _bear_silence(self, error: Exception) -> None:
@@ -285,11 +288,24 @@ class UsageQuota:
     async def flush(self) -> None:
         """Record what was counted, and tell Redis."""
         self._heed_clock()
-        recorded = dict.fromkeys(await self._flusher.flush(self._wall()))
+        recorded = await self._flusher.flush(self._wall())
         now_s = time.monotonic()
         for account in recorded:
             account.seen_at_s = now_s
-        await self._tokens.tell([*recorded, *self._forget(now_s)])
+        await self._tokens.tell([*self._due(recorded, now_s), *self._forget(now_s)])
+
+    def _due(self, recorded: Iterable[Account], now_s: float) -> list[Account]:
+        """Choose of whom Redis must hear: at once where little is left, of the rest now and then.
+
+        What it doesn't hear of is held by this gateway in its eyes, and used by nobody twice.
+        """
+        self._untold.update(dict.fromkeys(recorded))
+        is_round = now_s - self._told_s >= self._limits.told_s
+        due = [each for each in self._untold if is_round or each.is_tight]
+        self._told_s = now_s if is_round else self._told_s
+        for each in due:
+            del self._untold[each]
+        return due
 
     def _heed_clock(self) -> None:
         """Let every account look again which hour it is, if the clock was set."""

@@ -28,7 +28,8 @@ _log = structlog.get_logger("stepwell.usage")
 
 class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How often things are done. ``fence_s`` is how long a gateway may be silent before its tokens
-    are void; ``fresh_s``, how long a total of the ledger is believed.
+    are void; ``fresh_s``, how long a total of the ledger is believed; ``told_s``, how long Redis
+    may lack one while much is left.
     """
 
     flush_s: float = 1.0
@@ -36,6 +37,7 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     beat_s: float = 0.5
     fence_s: float = 2.0
     fresh_s: float = 2.0
+    told_s: float = 5.0
 
     @property
     def grace_s(self) -> float:

@@ -17,7 +17,8 @@ SEED = seed()
 FLUSH_S = 1.0
 #: From a kill back to the last flush that can have been whole: it takes its time, too.
 UNRECORDED_S = FLUSH_S + 0.5
-QUIET_S = 6.0
+#: Until every total was told to Redis.
+QUIET_S = 8.0
 CALLERS_EACH = 4
 _LIMIT = """
     INSERT INTO catalog.limit_override (id, tenant_id, limits, reason, made_by)

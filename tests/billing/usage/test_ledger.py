@@ -15,7 +15,7 @@ import pytest
 from billing.usage import ledger
 from billing.usage.flush import Flusher
 from billing.usage.leases import Account
-from billing.usage.ledger import Line, Report
+from billing.usage.ledger import Part
 from router.catalog import Catalog
 from router.errors import CatalogUnreachable
 from router.words import Limits, TenantId
@@ -27,29 +27,33 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MONTH = date(2026, 11, 1)
 
 
-def report(key: str, *lines: tuple[TenantId, int, datetime]) -> Report:
-    return Report(key=key, lines=tuple(Line(tenant_id=t, quantity=q, at=at) for t, q, at in lines))
+def part(at: datetime, counts: dict[TenantId, int]) -> Part:
+    return Part(at=at, tenant_ids=[*counts], quantities=[*counts.values()])
 
 
-async def write(catalog: Catalog, given: Report) -> list[ledger.Total]:
+async def write(catalog: Catalog, key: str, *parts: Part) -> list[tuple[TenantId, int]]:
+    """Record parts as one report; returns the totals."""
+    found: list[tuple[TenantId, int]] = []
     async with catalog.transaction() as connection:
-        return await ledger.record(connection, given)
+        for each in parts:
+            totals = await ledger.record(connection, key, each)
+            found += zip(totals.tenant_ids, totals.used, strict=True)
+    return found
 
 
 async def test_a_report_is_in_rows_hours_and_months(catalog: Catalog) -> None:
     one, other = uuid4(), uuid4()
-    await write(catalog, report("a:1", (one, 3, NOON), (other, 5, NOON)))
-    totals = await write(catalog, report("a:2", (one, 4, NOON + timedelta(hours=1))))
-    assert [(each.tenant_id, each.used) for each in totals] == [(one, 7)]
+    await write(catalog, "a:1", part(NOON, {one: 3, other: 5}))
+    assert await write(catalog, "a:2", part(NOON + timedelta(hours=1), {one: 4})) == [(one, 7)]
     assert await books(catalog, one) == even(7)
     assert await books(catalog, other) == even(5)
 
 
 async def test_a_report_sent_again_changes_nothing(catalog: Catalog) -> None:
     tenant_id = uuid4()
-    sent = report("a:1", (tenant_id, 3, NOON), (tenant_id, 2, NOON - timedelta(days=40)))
-    await write(catalog, sent)
-    assert await write(catalog, sent) == []
+    sent = (part(NOON, {tenant_id: 3}), part(NOON - timedelta(days=40), {tenant_id: 2}))
+    await write(catalog, "a:1", *sent)
+    assert await write(catalog, "a:1", *sent) == []
     assert await books(catalog, tenant_id) == even(5)
 
 
@@ -60,7 +64,7 @@ async def test_reports_of_many_gateways_at_once_add_up(catalog: Catalog) -> None
         for number in range(10):
             # Each in an order of its own: whoever locked as it came would wait for ever.
             mixed = sorted(ids, key=lambda each: hash((name, number, each)))
-            await write(catalog, report(f"{name}:{number}", *[(each, 1, NOON) for each in mixed]))
+            await write(catalog, f"{name}:{number}", part(NOON, dict.fromkeys(mixed, 1)))
 
     await asyncio.gather(*[gateway(name) for name in "abcd"])
     assert [await books(catalog, each) for each in ids] == [even(40)] * len(ids)
@@ -70,10 +74,10 @@ async def test_the_month_is_the_one_of_utc(catalog: Catalog) -> None:
     tenant_id = uuid4()
     new_year = datetime(2026, 12, 1, tzinfo=UTC)
     just_before = new_year - timedelta(microseconds=1)
-    await write(catalog, report("a:1", (tenant_id, 2, just_before), (tenant_id, 3, new_year)))
+    await write(catalog, "a:1", part(just_before, {tenant_id: 2}), part(new_year, {tenant_id: 3}))
     async with catalog.connection() as connection:
         found = [
-            (await ledger.read(connection, [tenant_id], month))[0].used
+            (await ledger.read(connection, [tenant_id], month)).used[0]
             for month in (MONTH, date(2026, 12, 1), date(2027, 1, 1))
         ]
     assert found == [2, 3, 0]
@@ -84,10 +88,8 @@ async def test_the_month_is_the_one_of_utc(catalog: Catalog) -> None:
 )
 async def test_nothing_in_the_ledger_is_ever_changed(catalog: Catalog, statement: str) -> None:
     tenant_id, now = uuid4(), datetime.now(UTC)
-    await write(
-        catalog,
-        report("a:1", (tenant_id, 3, now), (tenant_id, 4, datetime(2020, 1, 1, tzinfo=UTC))),
-    )
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    await write(catalog, "a:1", part(now, {tenant_id: 3}), part(long_ago, {tenant_id: 4}))
     for table in ("usage_event", "usage_event_rest", f"usage_event_{now:%Y%m}"):
         with pytest.raises(asyncpg.CheckViolationError, match="append-only"):
             async with catalog.connection() as connection:
@@ -99,7 +101,7 @@ async def test_months_are_made_ahead_and_append_only(catalog: Catalog) -> None:
     await ledger.make_months(catalog, date(2031, 1, 31))
     await ledger.make_months(catalog, date(2031, 1, 31))
     tenant_id = uuid4()
-    await write(catalog, report("a:1", (tenant_id, 3, datetime(2031, 3, 31, 23, tzinfo=UTC))))
+    await write(catalog, "a:1", part(datetime(2031, 3, 31, 23, tzinfo=UTC), {tenant_id: 3}))
     async with catalog.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM catalog.usage_event_203103") == 1
     with pytest.raises(asyncpg.CheckViolationError, match="append-only"):
@@ -109,9 +111,9 @@ async def test_months_are_made_ahead_and_append_only(catalog: Catalog) -> None:
 
 async def test_a_month_that_came_unprepared_stays_where_it_is(catalog: Catalog) -> None:
     tenant_id = uuid4()
-    await write(catalog, report("a:1", (tenant_id, 3, datetime(2040, 5, 5, tzinfo=UTC))))
+    await write(catalog, "a:1", part(datetime(2040, 5, 5, tzinfo=UTC), {tenant_id: 3}))
     await ledger.make_months(catalog, date(2040, 5, 6))
-    await write(catalog, report("a:2", (tenant_id, 4, datetime(2040, 5, 7, tzinfo=UTC))))
+    await write(catalog, "a:2", part(datetime(2040, 5, 7, tzinfo=UTC), {tenant_id: 4}))
     assert await books(catalog, tenant_id) == even(7)
 
 

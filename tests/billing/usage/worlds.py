@@ -29,7 +29,7 @@ from router.words import Isolation, Limits, Tenant, TenantId, TenantStatus
 
 UPGRADE_URL = "https://stepwell.test/api/billing"
 #: Everything ten times as fast as in production.
-HASTY = QuotaLimits(flush_s=0.1, beat_s=0.05, fence_s=0.4, fresh_s=0.2)
+HASTY = QuotaLimits(flush_s=0.1, beat_s=0.05, fence_s=0.4, fresh_s=0.2, told_s=0.5)
 _START_S_MAX = 20.0
 _MONTH = "SELECT coalesce(sum(quantity), 0)::bigint FROM catalog.usage_month WHERE tenant_id = $1"
 _HOURS = "SELECT coalesce(sum(quantity), 0)::bigint FROM catalog.usage_hour WHERE tenant_id = $1"
