@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from httpx import Response
 
 from deploy.gauging import GaugePace, Gauging
 from examples.store.generate import generate_csv
@@ -157,3 +159,32 @@ async def test_a_tenant_that_can_not_be_entered_is_left_for_later(made: GatewayW
     suspended = await tenant_of(made, customer)
     assert tenant != suspended
     assert not await Gauging(made.platform, pace=BRISK).gauge(suspended)
+
+
+async def test_a_tenant_that_stores_too_much_may_delete_and_then_write(made: GatewayWorld) -> None:
+    customer = await sign_up(made.client)
+    artist = expect(await write(made, customer), 201)["artist_id"]
+    await allow(made, customer, int((await gauged(made, customer))["used"]))
+    await gauged(made, customer)
+    refused = await until_status(made, customer, 429)
+    assert (refused["metric"], refused["used"]) == ("storage_bytes", refused["limit"])
+    expect(await made.client.get("/artists", headers=customer.headers), 200)
+    listed = expect(await made.client.get("/artists?limit=200", headers=customer.headers), 200)
+    assert artist in [row["artist_id"] for row in listed["items"]]
+    for row in listed["items"]:
+        path = f"/artists/{row['artist_id']}"
+        expect(await made.client.delete(path, headers=customer.headers), 204)
+    await gauged(made, customer)
+    await until_status(made, customer, 201)
+
+
+async def write(made: GatewayWorld, customer: Customer) -> Response:
+    return await made.client.post("/artists", json={"name": "X"}, headers=customer.headers)
+
+
+async def until_status(made: GatewayWorld, customer: Customer, status: int) -> dict[str, Any]:
+    """Write until that is answered so: a gateway looks at what is stored when it counts."""
+    async with asyncio.timeout(30):
+        while (answer := await write(made, customer)).status_code != status:
+            await asyncio.sleep(0.2)
+    return expect(answer, status)
