@@ -53,9 +53,11 @@ HAVING count(*) > 1
 
 -- name: meter_unsent
 SELECT t.slug AS object,
-    format('%s of the hour %s, %s attempts: %s', m.metric, m.hour, m.attempts, m.error) AS detail
+    format('%s of the hour %s, %s attempts: %s', m.metric, m.hour, m.attempts,
+        coalesce(m.error, 'no answer was heard')) AS detail
 FROM catalog.meter_event AS m JOIN catalog.tenant AS t ON t.id = m.tenant_id
-WHERE m.sent_at IS NULL AND m.error IS NOT NULL AND m.created_at < now() - interval '1 hour'
+WHERE m.sent_at IS NULL AND (m.error IS NOT NULL OR m.tried_at IS NOT NULL)
+    AND m.created_at < now() - interval '1 hour'
 ORDER BY m.created_at LIMIT 100
 
 -- name: usage_rest

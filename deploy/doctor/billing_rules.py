@@ -69,7 +69,8 @@ BILLING_RULES = (
         name="meter-unsent",
         title="Each closed hour of usage is reported within an hour",
         danger="The provider invoices less than was used.",
-        remedy="Read the error; what is unsent is sent again, and counted once.",
+        remedy="Read the error; what is unsent is sent again, and counted once. What stayed "
+        "without an answer for a day is held: `stepwell usage held`.",
         grave=False,
         scope="billing",
         sql=_SQL["meter_unsent"],

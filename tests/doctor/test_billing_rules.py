@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,3 +97,16 @@ async def test_a_month_without_its_partition_is_found(catalog: Catalog) -> None:
     assert [(each.rule, each.object) for each in found] == [
         ("usage-month", f"catalog.usage_event_{month}")
     ]
+
+
+async def test_an_event_that_nobody_heard_of_is_found_though_it_has_no_error(
+    catalog: Catalog,
+) -> None:
+    async with shop(catalog) as (connection, tenant_id):
+        await connection.execute(PLANTS["meter_unsent"], tenant_id)
+        unheard = "UPDATE catalog.meter_event SET error = NULL, tried_at = $1"
+        await connection.execute(unheard, datetime.now(UTC) - timedelta(days=1))
+        (found,) = await examine_catalog(connection)
+    assert (found.rule, found.object) == ("meter-unsent", "shop")
+    assert found.detail.endswith("no answer was heard")
+    assert "stepwell usage held" in found.remedy
