@@ -110,6 +110,8 @@ async def list_plans(desk: NamedDependency[Desk]) -> List[PlanShown]:
     tags=["billing"],
     summary="Where a payer's browser comes back to",
     media_type=MediaType.TEXT,
+    # The slug is repeated as it came: nobody may take that for a page.
+    response_headers={"X-Content-Type-Options": "nosniff"},
     security=[{}],
     sync_to_thread=False,
 )

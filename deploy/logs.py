@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
 #: What these say of each request or statement, our own lines say better.
-_LOUD = ("alembic", "uvicorn.error", "uvicorn.access", "sqlalchemy", "asyncio", "httpx")
+_LOUD = ("alembic", "uvicorn.error", "uvicorn.access", "sqlalchemy", "asyncio", "httpx", "stripe")
 
 
 def configure(*, log_format: str, level: str) -> None:

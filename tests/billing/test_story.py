@@ -129,7 +129,7 @@ async def test_a_user_in_three_tenants_has_three_billings(
     await stripe.pay(shops[0].checkout_url)
     await stripe.pay(shops[1].checkout_url)
     for shop in shops[:2]:
-        await shop.until(lambda seen: seen["plan"] == "pro")
+        await shop.until(lambda seen: (seen["plan"], seen["tier"]) == ("pro", "schema"))
     first, second, third = [await shop.billing() for shop in shops]
     assert len({each["customer_id"] for each in (first, second, third)}) == 3
     assert [each["plan"] for each in (first, second, third)] == ["pro", "pro", "starter"]
@@ -158,4 +158,4 @@ async def test_with_every_event_lost_a_comparison_finds_what_was_bought(
         ("starter", "pro")
     ]
     assert report["is_complete"]
-    await shop.until(lambda seen: seen["plan"] == "pro")
+    await shop.until(lambda seen: (seen["plan"], seen["tier"]) == ("pro", "schema"))

@@ -48,6 +48,7 @@ async def test_a_payer_who_comes_back_is_told_in_plain_text(made: GatewayWorld) 
     answer = await made.client.get("/api/billing/return?tenant=<b>x&checkout=paid")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["x-content-type-options"] == "nosniff"
     for query in ("", "?tenant=x&checkout=stolen", "?tenant=" + "x" * 200):
         expect(await made.client.get(f"/api/billing/return{query}"), 400)
 
