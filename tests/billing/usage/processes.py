@@ -21,6 +21,7 @@ from tests.worlds import ROOT
 
 _START_S_MAX = 60.0
 _OK = 200
+_REFUSED = 429
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +118,10 @@ class Callers:
             and since_s <= each.at_s <= until_s
             for each in self.answers
         )
+
+    def refused_lately(self) -> bool:
+        """Tell whether nobody got anything of late."""
+        return all(each.status == _REFUSED for each in self.answers[-50:])
 
     async def _call(self, port: int) -> None:
         client = self._clients[port]

@@ -169,12 +169,13 @@ class Client:
         self.admitted = 0
         self.refusal: LimitReached | None = None
 
-    async def run(self, quota: UsageQuota, *, calls_max: int = 1_000_000) -> None:
+    async def run(self, quota: UsageQuota, *, pause_s: float = 0) -> None:
         """Call until the month is used up, coming back when that is said to be worth it."""
-        for _ in range(calls_max):
+        while True:
             self.refusal = await call(quota, self._tenant)
             if self.refusal is None:
                 self.admitted += 1
+                await asyncio.sleep(pause_s)
             elif self.refusal.retry_after_s == 1:
                 await asyncio.sleep(0.1)
             else:
