@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from deploy.stack.ports import LOOPBACK, free_port
 from router.connect import Address, connect, parse_dsn
 from router.database import drop_database, make_database
 from router.names import random_name
-from router.words import Cluster, ClusterRole, Tier
+from router.words import Cluster, ClusterRole, Plan, Tier
 from tests.worlds import SECRET_KEY, STORE_PRODUCT, Clusters
 
 OPS_TOKEN = "the operators' token of the tests"
@@ -88,8 +88,12 @@ async def gateway_world(
     product: str = STORE_PRODUCT,
     gateways: int = 1,
     changes: dict[str, Any] | None = None,
+    plans: Sequence[Plan] | None = None,
 ) -> AsyncGenerator[GatewayWorld]:
-    """Build a catalog, a shared database and gateways of their own; ``changes`` are settings."""
+    """Build a catalog, a shared database and gateways of their own; ``changes`` are settings.
+
+    A test that hurries more than a customer may gives ``plans`` with room for it.
+    """
     catalog_name, shared_name = random_name("c_"), random_name("w_")
     admin = parse_dsn(clusters.shared.dsn(), name="shared-1")
     settings = _settings(clusters.shared.dsn(catalog_name), product, changes or {})
@@ -98,7 +102,7 @@ async def gateway_world(
     await connection.close()
     try:
         platform = Platform(settings)
-        await bring_up_to_date(platform.catalog, read_price_list())
+        await bring_up_to_date(platform.catalog, plans or read_price_list())
         async with running(platform):
             await _add_clusters(platform, clusters, shared_name)
             async with contextlib.AsyncExitStack() as stack:

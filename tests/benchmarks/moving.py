@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
-from billing.price_list import read_price_list
 from deploy.fleet_setup import SHARED_DATABASE, bring_up_to_date, ensure_cluster
 from deploy.platform import Platform, running
 from deploy.promoting import Promoting
@@ -24,6 +23,7 @@ from router.words import Cluster, ClusterRole, Placement, Tier
 from tests.benchmarks.cpu import Backends, postmaster
 from tests.benchmarks.world import CATALOG_DATABASE, Server, make_clusters, serving
 from tests.gateways import SITE, Customer, client_of, sign_up
+from tests.plans import roomy_plans
 from tests.promotion.clients import Shop
 from tests.promotion.stock import Stock, fill
 from tests.stack.worlds import open_folder
@@ -164,7 +164,7 @@ async def moving_world() -> AsyncGenerator[MovingWorld]:
             await admin.execute(f"CREATE DATABASE {CATALOG_DATABASE}")
             await admin.close()
             platform = Platform(settings)
-            await bring_up_to_date(platform.catalog, read_price_list())
+            await bring_up_to_date(platform.catalog, roomy_plans())
             async with running(platform), contextlib.AsyncExitStack() as stack:
                 await make_clusters(platform, clusters)
                 await _make_away(platform, clusters)

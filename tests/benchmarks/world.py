@@ -15,7 +15,6 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from billing.price_list import read_price_list
 from deploy.fleet_setup import SHARED_DATABASE, bring_up_to_date, ensure_cluster
 from deploy.platform import Platform, running
 from deploy.settings import PREFIX, Settings
@@ -28,6 +27,7 @@ from router.database import admit
 from router.store import Store
 from router.words import Cluster, ClusterRole, Isolation, Placement, TenantId, TenantStatus, Tier
 from tests.benchmarks.cpu import Backends, postmaster
+from tests.plans import roomy_plans
 from tests.stack.worlds import open_folder
 from tests.worlds import ROOT, SECRET_KEY, Clusters, running_clusters
 
@@ -203,7 +203,7 @@ async def _make_tenants(
     clusters: Clusters, settings: Settings, sizes: Sizes
 ) -> dict[Tier, list[str]]:
     platform = Platform(settings)
-    await bring_up_to_date(platform.catalog, read_price_list())
+    await bring_up_to_date(platform.catalog, roomy_plans())
     async with running(platform):
         await make_clusters(platform, clusters)
         made = {tier: await _make_tier(platform, tier, sizes.of(tier)) for tier in Tier}

@@ -16,6 +16,7 @@ from tests.gateways import bearer, expect, gateway_world
 from tests.isolation.residents import Shown, Town, town_of
 from tests.isolation.rows import Key
 from tests.isolation.siege import Besieger, Place, Siege
+from tests.plans import roomy_plans
 from tests.scale import scaled, seed
 from tests.worlds import Clusters
 
@@ -25,7 +26,7 @@ LEAKY = "tests.isolation.leaky:product"
 
 @pytest.fixture(scope="session")
 async def town(clusters: Clusters) -> AsyncIterator[Town]:
-    async with gateway_world(clusters) as made, town_of(made) as built:
+    async with gateway_world(clusters, plans=roomy_plans()) as made, town_of(made) as built:
         await built.settle(Tier)
         yield built
 
@@ -75,7 +76,7 @@ async def test_an_idempotency_key_of_another_tenant_is_a_new_one(
 
 
 async def test_a_policy_that_is_gone_is_found(clusters: Clusters) -> None:
-    async with gateway_world(clusters) as made, town_of(made) as town:
+    async with gateway_world(clusters, plans=roomy_plans()) as made, town_of(made) as town:
         await town.settle([Tier.ROWS], shared=())
         place = town.victims[Tier.ROWS].held.tenant.placement
         assert place is not None
@@ -88,7 +89,7 @@ async def test_a_policy_that_is_gone_is_found(clusters: Clusters) -> None:
 
 
 async def test_a_stranger_among_the_members_is_found(clusters: Clusters) -> None:
-    async with gateway_world(clusters) as made, town_of(made) as town:
+    async with gateway_world(clusters, plans=roomy_plans()) as made, town_of(made) as town:
         await town.settle([Tier.ROWS])
         victim, attacker = town.victims[Tier.ROWS], town.attackers[Tier.ROWS]
         async with made.platform.catalog.transaction() as connection:
@@ -98,7 +99,10 @@ async def test_a_stranger_among_the_members_is_found(clusters: Clusters) -> None
 
 
 async def test_a_new_route_is_attacked_without_an_edit(clusters: Clusters) -> None:
-    async with gateway_world(clusters, product=LEAKY) as made, town_of(made) as town:
+    async with (
+        gateway_world(clusters, product=LEAKY, plans=roomy_plans()) as made,
+        town_of(made) as town,
+    ):
         await town.settle([Tier.ROWS], shared=())
         siege = await rows_at_rows(town)
     assert "GET /remembered/{key}" in siege.calls

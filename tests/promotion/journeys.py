@@ -17,6 +17,7 @@ from router.database import drop_database
 from router.names import random_name
 from router.words import Cluster, ClusterRole, Placement, Tier
 from tests.gateways import Customer, GatewayWorld, expect, gateway_world, sign_up
+from tests.plans import roomy_plans
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -123,7 +124,7 @@ async def journey(
 ) -> AsyncGenerator[Journey]:
     """Build the world of one customer in tier rows, with a second shared cluster to go to."""
     async with (
-        gateway_world(clusters, gateways=gateways, changes=changes) as made,
+        gateway_world(clusters, gateways=gateways, changes=changes, plans=roomy_plans()) as made,
         _second_shared_cluster(made, clusters),
     ):
         runner = make_runner(made.platform)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from billing.price_list import read_price_list
 from deploy import reference
 from deploy.fleet_setup import bring_up_to_date, ensure_cluster
 from deploy.making import PlatformPlaces
@@ -51,6 +50,7 @@ from router.words import (
     Tenant,
     Tier,
 )
+from tests.plans import roomy_plans
 from tests.worlds import SECRET_KEY, STORE_PRODUCT, Clusters, Placements
 
 if TYPE_CHECKING:
@@ -369,7 +369,7 @@ async def hub_of(clusters: Clusters, product: str = STORE_PRODUCT) -> AsyncGener
             if catalog in databases:
                 await make_database(connection, catalog)
         platform = Platform(settings)
-        await bring_up_to_date(platform.catalog, read_price_list())
+        await bring_up_to_date(platform.catalog, roomy_plans())
         await stack.enter_async_context(running(platform))
         await reference.prepare_catalog(platform)
         for name, role, database, admin in (

@@ -14,6 +14,7 @@ import pytest
 from examples.store.generate import generate_csv
 from examples.store.models import TABLES
 from tests.gateways import GatewayWorld, gateway_world
+from tests.plans import roomy_plans
 from tests.worlds import ROOT, Clusters
 
 CHINOOK = ROOT.parent / "shared" / "data" / "chinook"
@@ -46,7 +47,7 @@ def files(request: pytest.FixtureRequest) -> Files:
 
 @pytest.fixture(scope="session")
 async def made(clusters: Clusters) -> AsyncIterator[GatewayWorld]:
-    async with gateway_world(clusters) as built:
+    async with gateway_world(clusters, plans=roomy_plans()) as built:
         yield built
 
 
