@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import asyncpg
@@ -11,6 +12,8 @@ from deploy.gates import Rotation
 from tests.cli.worlds import Stack
 
 KEYS = "SELECT id FROM gate.key ORDER BY id"
+#: The first plan has room for fifty calls a second.
+WRITE_PAUSE_S = 0.02
 SLUGS = ("corner-records", "city-records", "world-records")
 
 
@@ -54,6 +57,7 @@ async def test_the_gates_key_is_replaced_under_load(stack: Stack) -> None:
         rotation = stack.start("gate", "rotate", "--json")
         while rotation.poll() is None:
             write_once()
+            await asyncio.sleep(WRITE_PAUSE_S)
         out, err = rotation.communicate()
         assert rotation.returncode == 0, err
         write_once()
