@@ -18,7 +18,8 @@ _REQUEST_ID = re.compile(rb'"request_id":"[^"]*"')
 #: No row of the files is of this year.
 _NOW = re.compile(rb"%d-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}" % datetime.now(UTC).year)
 #: Headers that are of one delivery.
-_OF_A_DELIVERY = frozenset({"date", "x-request-id", "content-length"})
+#: What says more of the moment than of the answer.
+_OF_A_DELIVERY = frozenset({"date", "x-request-id", "content-length", "ratelimit"})
 REQUESTS_MIN = 60
 
 
