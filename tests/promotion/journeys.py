@@ -123,6 +123,8 @@ async def journey(
     clusters: Clusters, *, gateways: int = 1, changes: dict[str, Any] | None = None
 ) -> AsyncGenerator[Journey]:
     """Build the world of one customer in tier rows, with a second shared cluster to go to."""
+    # Its own clients are the only neighbours here, and how they are spared is tested elsewhere.
+    changes = {"move_share_min": 1.0, **(changes or {})}
     async with (
         gateway_world(clusters, gateways=gateways, changes=changes, plans=roomy_plans()) as made,
         _second_shared_cluster(made, clusters),
