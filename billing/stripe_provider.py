@@ -62,8 +62,8 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secrets: tuple[str, ...] = ()
     api_base: str = STRIPE_ADDRESS
     tolerance_s: int = 300
-    answer_s_max: float = 20.0
-    call_s_max: float = 45.0
+    answer_s_max: float = 8.0
+    call_s_max: float = 20.0
 
     def __repr__(self) -> str:
         return f"<Stripe at {self.api_base}>"
