@@ -154,6 +154,9 @@ async def test_a_flood_of_made_up_slugs_asks_four_at_once(catalog: Catalog) -> N
                 asyncio.create_task(known.resolve_slug(f"made-up-{number}"))
                 for number in range(600)
             ]
+            async with asyncio.timeout(10):
+                while await _waiting(catalog) < 4:
+                    await asyncio.sleep(0.02)
             await asyncio.sleep(0.3)
             assert await _waiting(catalog) == 4
         answers = await asyncio.gather(*questions, return_exceptions=True)

@@ -169,7 +169,8 @@ async def test_turns_are_taken_until_the_move_is_settled(hub: Hub) -> None:
     await asyncio.gather(*workers)
     kept = (await trip.move(move.id)).keep
     assert kept is not None
-    assert kept.state is OperationState.CANCELLED
+    # Done, where a keeper had its turn just then and found that nothing is left to keep.
+    assert kept.state in {OperationState.CANCELLED, OperationState.DONE}
     assert len(await trip.log(kept.id)) == 0
     await assert_nothing_left(trip)
 

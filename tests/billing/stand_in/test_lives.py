@@ -8,7 +8,7 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 import msgspec
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -222,24 +222,23 @@ class Lives(RuleBasedStateMachine):
                 assert told[held.id][name] == document[name], name
 
 
+_ROUNDS_MAX = 6
+_STATUSES = {"active", "canceled", "incomplete", "past_due", "paused", "trialing", "unpaid"}
+
+
 def test_every_life_is_lived_and_told() -> None:
-    run_state_machine_as_test(
-        Lives,
-        settings=settings(
-            max_examples=150,
-            stateful_step_count=25,
-            deadline=None,
-            # The same lives each time: what they come through is asserted below.
-            derandomize=True,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
-    assert Lives.statuses >= {
-        "active",
-        "canceled",
-        "incomplete",
-        "past_due",
-        "paused",
-        "trialing",
-        "unpaid",
-    }
+    for number in range(_ROUNDS_MAX):
+        run_state_machine_as_test(
+            seed(number)(Lives),
+            settings=settings(
+                max_examples=150,
+                stateful_step_count=25,
+                deadline=None,
+                database=None,
+                suppress_health_check=[HealthCheck.too_slow],
+            ),
+        )
+        if Lives.statuses >= _STATUSES:
+            break
+    # What lives are drawn depends on what else was imported: so many draws come through them all.
+    assert Lives.statuses >= _STATUSES
