@@ -23,6 +23,7 @@ from router.pool import Budget, PoolLimits
 from router.product.plug import load
 from router.sealing import Sealer
 from router.sources import Sources
+from router.tasks import end
 from router.words import Tier
 
 if TYPE_CHECKING:
@@ -122,8 +123,6 @@ async def running(platform: Platform) -> AsyncGenerator[Platform]:
         yield platform
     finally:
         await platform.directory.close()
-        reaper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reaper
+        await end(reaper)
         await platform.sources.close()
         await platform.catalog.close()

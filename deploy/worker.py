@@ -22,6 +22,7 @@ from deploy.reference import ReferenceKeeper
 from deploy.tidy import tidy
 from deploy.watchdog import watch
 from router.errors import PlatformError
+from router.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -72,9 +73,7 @@ async def _work_until(
     try:
         await runner.run_forever(stop)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
 
 async def _for_ever(name: str, chore: Callable[[], Awaitable[None]]) -> None:

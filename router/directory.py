@@ -21,6 +21,7 @@ from router.errors import CatalogUnreachable, Misconfigured, PlatformError
 from router.memory import Changes, Memory
 from router.names import is_slug
 from router.questions import QuestionLimits, Questions
+from router.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -192,9 +193,7 @@ class Directory:
 
     async def close(self) -> None:
         """Stop listening; what is remembered stays readable."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks = []
         await self._questions.close()
         await self.credentials.close()

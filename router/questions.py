@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from router.errors import Overloaded
+from router.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -71,10 +72,7 @@ class Questions(Generic[KeyT, AnswerT]):
 
     async def close(self) -> None:
         """Drop the questions that are on their way."""
-        flights = [*self._flights.values()]
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        await end(*self._flights.values())
 
     async def _fly(self, key: KeyT) -> AnswerT | None:
         try:

@@ -25,6 +25,7 @@ from billing.usage.leases import Account, lease_size
 from billing.usage.refusals import at_once, month, storage, too_fast
 from billing.usage.tokens import QuotaLimits, Tokens
 from router.errors import PlatformError
+from router.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
@@ -256,9 +257,7 @@ class UsageQuota:
     async def close(self) -> None:
         """Record what was counted, and give back what wasn't used."""
         self._is_closing = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks = []
         try:
             await self._flusher.flush(self._wall())

@@ -11,6 +11,7 @@ from router.catalog import moves
 from router.catalog.move_words import MoveDocument
 from router.catalog.news import MOVE_CHANNEL, follow
 from router.errors import Overloaded, PlatformError
+from router.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -35,7 +36,7 @@ class MoveNews:
     async def close(self) -> None:
         """Stop listening."""
         if (ears := self._stop()) is not None:
-            await asyncio.gather(ears, return_exceptions=True)
+            await end(ears)
 
     @contextmanager
     def watching(self, move_id: UUID) -> Generator[asyncio.Event]:

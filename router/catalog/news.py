@@ -81,11 +81,14 @@ async def _listen(connection: Connection, channel: str, listener: Listener) -> a
 
 async def _stay(connection: Connection, lost: asyncio.Event) -> None:
     while not lost.is_set():
+        # Not wait_for: Python 3.11's swallows a cancellation that meets a result.
         try:
-            await asyncio.wait_for(lost.wait(), _HEARTBEAT_S)
+            async with asyncio.timeout(_HEARTBEAT_S):
+                await lost.wait()
         except TimeoutError:
             try:
-                await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_S)
+                async with asyncio.timeout(_HEARTBEAT_S):
+                    await connection.execute("SELECT 1")
             except asyncpg.InterfaceError as error:
                 raise ConnectionResetError(str(error)) from error
     raise ConnectionResetError("the listening connection ended")

@@ -15,6 +15,7 @@ from router.catalog import operations
 from router.catalog.news import OPERATION_CHANNEL, follow
 from router.catalog.operations import Claim, Superseded
 from router.errors import PlatformError, RequestRefused
+from router.tasks import end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,18 +143,14 @@ class Runner:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._limits.poll_s)
         finally:
-            ears.cancel()
-            stopping.cancel()
-            await asyncio.gather(ears, stopping, return_exceptions=True)
+            await end(ears, stopping)
             await self.close()
 
     async def close(self) -> None:
         """Let what runs end, for a while; then give it back for others to continue."""
         if self._jobs:
             await asyncio.wait(self._jobs, timeout=self._limits.grace_s_max)
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await end(*self._jobs)
 
     def heard(self, payload: str) -> None:  # noqa: ARG002 - whatever it is, look
         """Look for work."""
@@ -202,16 +199,16 @@ class Runner:
             await asyncio.wait({work, signs}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return await self._record(progress, work)
-            await _stopped(work)
+            await end(work)
             reason = "its lease ran out"
         except Superseded as error:
             reason = str(error)
         except asyncio.CancelledError:
-            await _stopped(work)
+            await end(work)
             await self._release(progress.operation)
             raise
         finally:
-            await _stopped(signs)
+            await end(signs)
         _log.info("operation_superseded", operation=str(operation.id), reason=reason)
         async with self._catalog.connection() as connection:
             return await operations.get(connection, operation.id)
@@ -306,11 +303,6 @@ class Postponed(Exception):
 
 class Dropped(Exception):
     """Every runner that took the operation died; look at why before it is retried."""
-
-
-async def _stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _told(error: BaseException) -> str:
