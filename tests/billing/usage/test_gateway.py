@@ -78,7 +78,7 @@ async def test_every_answer_says_what_is_left(made: GatewayWorld) -> None:
         answer = await ask(made.client, customer, method)
         policy = answer.headers["ratelimit-policy"]
         assert policy.startswith('"month";q=5000;w=')
-        assert policy.endswith('"second";q=50;w=1')
+        assert policy.endswith('"second";q=200;w=1')
         name, remaining, reset = answer.headers["ratelimit"].split(";")
         assert name == '"month"'
         assert 0 < int(reset.removeprefix("t=")) <= 31 * 86_400
