@@ -20,8 +20,9 @@ from litestar.routes import HTTPRoute
 
 from router.api.errand import AccountErrand, Errand, MemberErrand
 from router.api.parts import Parts
-from router.catalog import answers
+from router.catalog import answers, tokens
 from router.catalog.answers import Asked
+from router.catalog.credentials import Staff, StaffRole
 from router.catalog.roles import Permission
 from router.errors import BadRequest, NotAllowed, NotAuthenticated, PlatformError
 from router.gateway.edge import Edge
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 Admit: TypeAlias = Callable[[Parts, "HTTPScope"], Awaitable[Errand]]
 #: The route's option that names the permission it takes; None lets every member in.
 NEEDS: Final = "needs"
+#: The operators' routes: the option that names which of the staff may change something by one.
+STAFF: Final = "staff"
+OPERATORS_ONLY: Final = frozenset({StaffRole.OPERATOR})
 REASON_LENGTH_MAX: Final = 500
 _EMAIL_LENGTH_MAX: Final = 254
 _log = structlog.get_logger("stepwell.api")
@@ -77,14 +81,32 @@ async def admit_member(parts: Parts, scope: HTTPScope) -> Errand:
 
 async def admit_operator(parts: Parts, scope: HTTPScope) -> Errand:
     """Let in an operator, who says why when something is to be changed."""
-    token = bearer(scope) or ""
-    shown = hashlib.sha256(token.encode("latin-1")).digest()
-    if parts.ops_token_hash is None or not hmac.compare_digest(shown, parts.ops_token_hash):
-        raise NotAuthenticated("send the operators' token as Authorization: Bearer …")
-    errand = Errand(parts, request_id=_request_id(scope), actor="operator:token")
+    errand = Errand(parts, request_id=_request_id(scope), actor=await _operator(parts, scope))
     if scope["method"] not in SAFE_METHODS:
         errand.reason = _reason(_values(scope, b"x-reason"))
     return errand
+
+
+async def _operator(parts: Parts, scope: HTTPScope) -> str:
+    token = bearer(scope) or ""
+    if tokens.is_session(token):
+        credential = await authenticate(scope, parts.directory)
+        if credential.staff is not None:
+            _check_staff(credential.staff, scope)
+            return f"operator:{credential.staff.email}"
+    shown = hashlib.sha256(token.encode("latin-1")).digest()
+    if parts.ops_token_hash is None or not hmac.compare_digest(shown, parts.ops_token_hash):
+        raise NotAuthenticated(
+            "send the operators' token, or the session of one of the staff, as "
+            "Authorization: Bearer …"
+        )
+    return "operator:token"
+
+
+def _check_staff(staff: Staff, scope: HTTPScope) -> None:
+    allowed: frozenset[StaffRole] = scope["route_handler"].opt.get(STAFF, OPERATORS_ONLY)
+    if scope["method"] not in SAFE_METHODS and staff.role not in allowed:
+        raise NotAllowed(f"{staff.email} is {staff.role} of the staff and may not do that")
 
 
 class Door(ASGIMiddleware):

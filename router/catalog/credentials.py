@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -24,6 +25,21 @@ if TYPE_CHECKING:
 _SQL = load("router.catalog", "credentials.sql")
 
 
+class StaffRole(StrEnum):
+    """What a person of ours may do in the console: look, bring in customers, or everything."""
+
+    OBSERVER = "observer"
+    SALES = "sales"
+    OPERATOR = "operator"
+
+
+class Staff(msgspec.Struct, frozen=True, kw_only=True):
+    """A person of ours, as the audit names one."""
+
+    email: str
+    role: StaffRole
+
+
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls, and what it may do where. Exactly one of the two ids is there.
 
@@ -37,6 +53,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId | None = None
     memberships: dict[TenantId, Role]
     expires_s: float | None = None
+    staff: Staff | None = None
 
     @property
     def actor(self) -> str:
@@ -98,7 +115,13 @@ def _session(row: asyncpg.Record) -> Credential:
         tenant_id=row["tenant_id"],
         memberships={one.tenant_id: roles.made(one.role, one.permissions) for one in rows},
         expires_s=row["expires_at"].timestamp(),
+        staff=_staff(row),
     )
+
+
+def _staff(row: asyncpg.Record) -> Staff | None:
+    role = row["staff_role"]
+    return None if role is None else Staff(email=row["email"], role=StaffRole(role))
 
 
 def _key(row: asyncpg.Record) -> Credential:

@@ -1,7 +1,7 @@
 -- What a caller's token or key allows, in one question: read only when a process meets it first.
 
 -- name: sessions
-SELECT s.token_hash, s.account_id, s.tenant_id, s.expires_at,
+SELECT s.token_hash, s.account_id, s.tenant_id, s.expires_at, a.email, a.staff_role,
     coalesce((
         SELECT json_agg(json_build_object(
             'tenant_id', m.tenant_id, 'role', m.role, 'permissions', r.permissions))

@@ -1,0 +1,25 @@
+"""Waves: which revision of the product each placement is at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+FOLDER = Path(__file__).with_name("0008_waves")
+
+
+def upgrade() -> None:
+    """Run the files in the order in which they need each other."""
+    for name in ("tables.sql", "guards.sql", "news.sql"):
+        op.execute(FOLDER.joinpath(name).read_text(encoding="utf-8"))
+
+
+def downgrade() -> None:
+    """Refuse: what people were told and did is kept."""
+    raise NotImplementedError("what this revision keeps can't be thrown away")
