@@ -37,9 +37,13 @@ _TENANT_FIRST = r'(?!\s*"?tenant_id\b)'
 _BEGINS = r"(?:^|;|\$|\b(?:begin|then|else|loop)\b)\s*"
 
 
-class _Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement without its comments and long strings; ``bodies`` are those of functions."""
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement: ``text`` as it was written, ``code`` without comments and long strings.
 
+    ``bodies`` are those of functions.
+    """
+
+    text: str
     code: str
     bodies: str
 
@@ -195,7 +199,7 @@ _RULES = (
         in_bodies=False,
     ),
     _rule(
-        r"^(?:create|drop|reindex)\s[^(]*?\bconcurrently\b|^vacuum\b",
+        r"^reindex\s[^(]*?\bconcurrently\b|^vacuum\b",
         "it can't run inside of a transaction, and a revision is one; leave it out",
         in_bodies=False,
     ),
@@ -215,6 +219,13 @@ _RULES = (
     ),
 )
 
+_CONCURRENTLY = _rule(
+    r"^(?:create|drop)\s[^(]*?\bconcurrently\b",
+    "it can't run inside of a transaction; write it with safe.create_index_concurrently() or "
+    "safe.drop_index_concurrently()",
+    in_bodies=False,
+)
+
 _VIEW = re.compile(
     rf"\bcreate\s+(?:or\s+replace\s+)?(?:temp\w*\s+)?(?:recursive\s+)?(view\s+{_NAME})(.*?)\bas\b",
     re.IGNORECASE | re.DOTALL,
@@ -227,10 +238,14 @@ _FUNCTION = re.compile(
 )
 
 
-def sql_refusals(sql: str, *, where: str) -> Iterator[str]:
-    """Say what is wrong with the SQL of a revision; ``where`` names it."""
-    for statement in _statements(sql):
-        for rule in _RULES:
+def sql_refusals(sql: str, *, where: str, is_alone: bool = False) -> Iterator[str]:
+    """Say what is wrong with the SQL of a revision; ``where`` names it.
+
+    What ``is_alone`` runs outside of transactions.
+    """
+    rules = _RULES if is_alone else (*_RULES, _CONCURRENTLY)
+    for statement in statements(sql):
+        for rule in rules:
             found = rule.pattern.search(statement.whole if rule.in_bodies else statement.code)
             if found is not None:
                 yield f"{where}: {_said(found)}: {rule.reason}"
@@ -254,16 +269,16 @@ def _said(found: re.Match[str]) -> str:
     return (parts.get("what") or parts.get("also") or parts.get("third") or found[0]).strip()
 
 
-def _statements(sql: str) -> Iterator[_Statement]:
+def statements(sql: str) -> Iterator[Statement]:
     """Part the SQL at its semicolons, those of functions' bodies left alone."""
     code: list[str] = []
     bodies: list[str] = []
-    since = 0
+    since = began = 0
     for found in _PIECE.finditer(sql):
         match found.lastgroup:
             case "end" if not _is_within_body(code, since):
-                yield _statement(code, bodies)
-                code, bodies, since = [], [], 0
+                yield _statement(sql[began : found.end()], code, bodies)
+                code, bodies, since, began = [], [], 0, found.end()
                 continue
             case "end":
                 since = len(code) + 1
@@ -273,12 +288,14 @@ def _statements(sql: str) -> Iterator[_Statement]:
             case _:
                 pass
         code.append(_spoken(found))
-    yield _statement(code, bodies)
+    yield _statement(sql[began:], code, bodies)
 
 
-def _statement(code: list[str], bodies: list[str]) -> _Statement:
-    return _Statement(
-        code=" ".join("".join(code).split()), bodies=" ".join("".join(bodies).split())
+def _statement(text: str, code: list[str], bodies: list[str]) -> Statement:
+    return Statement(
+        text=text,
+        code=" ".join("".join(code).split()),
+        bodies=" ".join("".join(bodies).split()),
     )
 
 
