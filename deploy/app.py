@@ -19,24 +19,29 @@ from billing.routes import member_routers
 from billing.usage.quota import counting
 from billing.usage_routes import usage_routers
 from billing.webhook import webhook_router
-from deploy import health, payments
+from deploy import health, pages, payments
 from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
-from deploy.platform import Platform, running
+from deploy.platform import Platform, running, site_url
 from deploy.promoting import Promoting
 from deploy.provisioning import Provisioning
 from deploy.revisions import PlaceRevisions
 from deploy.settings import Settings
 from router.api import Parts, platform_routers
+from router.api.parts import SourceLimits
 from router.catalog.move_news import MoveNews
 from router.catalog.passwords import Passwords
+from router.catalog.proofs import Proofs
 from router.errors import Misconfigured
 from router.gateway.entrance import Entrance
 from router.gateway.gateway import Gateway
 from router.gateway.identity import Site
-from router.gateway.problems import HANDLERS
 from router.gateway.visit import lease_of, session_of
+from router.outside import Outside
 from router.sealing import derive_password
+from web.inside import Inside
+from web.problems import HANDLERS
+from web.rendering import make_templates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -61,16 +66,19 @@ class Metrics(PrometheusController):
 
 def create_app(settings: Settings) -> ASGIApp:
     """Make the whole gateway; its parts are connected by the server's lifespan."""
-    platform = Platform(settings)
-    return Gateway(
-        create_litestar(platform),
+    platform, inside = Platform(settings), Inside()
+    gateway = Gateway(
+        create_litestar(platform, inside),
         Site.parse(settings.base_domain),
         deadline_s=settings.request_deadline_s,
+        proxies=settings.proxies,
     )
+    inside.connect(gateway)
+    return gateway
 
 
-def create_litestar(platform: Platform) -> Litestar:
-    """Make the Litestar application inside of the gateway."""
+def create_litestar(platform: Platform, inside: Inside) -> Litestar:
+    """Make the Litestar application inside of the gateway; pages ask its API by ``inside``."""
     provisioning, passwords = Provisioning(platform), Passwords()
     move_news = MoveNews(platform.catalog)
     desk = payments.make_desk(
@@ -78,6 +86,7 @@ def create_litestar(platform: Platform) -> Litestar:
     )
     parts = _parts(platform, provisioning, passwords, move_news, desk)
     tracing = _tracing(platform.settings)
+    web = pages.make_web(platform.settings, platform.loaded.product.name, inside)
     product = Router(
         path="/",
         route_handlers=list(platform.loaded.product.routes),
@@ -94,10 +103,12 @@ def create_litestar(platform: Platform) -> Litestar:
             try:
                 yield
             finally:
+                await web.client.aclose()
                 await move_news.close()
                 await desk.close()
                 await provisioning.close()
                 passwords.close()
+                await parts.outside.close()
                 if tracing is not None:
                     tracing.close()
 
@@ -113,7 +124,9 @@ def create_litestar(platform: Platform) -> Litestar:
             health.readyz,
             Metrics,
             api_page,
+            *pages.make_pages(platform.settings, web),
         ],
+        template_config=make_templates(),
         lifespan=[lifespan],
         middleware=[
             PrometheusConfig(app_name="stepwell", prefix="stepwell", group_path=True).middleware
@@ -128,7 +141,7 @@ def create_litestar(platform: Platform) -> Litestar:
 
 def openapi_document() -> dict[str, Any]:
     """Return the served OpenAPI document, for the reference pages."""
-    return complete(create_litestar(Platform(_NOWHERE)).openapi_schema.to_schema())
+    return complete(create_litestar(Platform(_NOWHERE), Inside()).openapi_schema.to_schema())
 
 
 def _parts(
@@ -142,6 +155,12 @@ def _parts(
     secret_key = settings.secret_key.split(",")[0].strip().encode()
     ops_token = settings.ops_token
     return Parts(
+        proofs=Proofs(derive_password(secret_key, "mailed codes").encode()),
+        outside=Outside(allow_private=settings.sign_on_private == "allow"),
+        source_limits=SourceLimits(
+            tries_max=settings.source_tries_max, mails_max=settings.source_mails_max
+        ),
+        site_url=site_url(settings.base_domain),
         catalog=platform.catalog,
         directory=platform.directory,
         dispatch=platform.dispatch,

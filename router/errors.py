@@ -51,10 +51,14 @@ class PlatformError(Exception):
     code: ClassVar[str] = "platform_error"
     title: ClassVar[str] = "The platform failed"
 
-    def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, detail: str, *, retry_after_s: int | None = None, field: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.retry_after_s = retry_after_s
+        #: The field of the request's body that is wrong, where it is one.
+        self.field = field
 
 
 class RequestRefused(PlatformError):

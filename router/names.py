@@ -31,14 +31,17 @@ def check_slug(slug: str) -> str:
     """Return the slug when it may name a tenant: one lower-case DNS label, not reserved."""
     if not SLUG_LENGTH_MIN <= len(slug) <= SLUG_LENGTH_MAX:
         raise Unprocessable(
-            f"the slug must have {SLUG_LENGTH_MIN} to {SLUG_LENGTH_MAX} characters, not {len(slug)}"
+            f"the slug must have {SLUG_LENGTH_MIN} to {SLUG_LENGTH_MAX} characters, "
+            f"not {len(slug)}",
+            field="slug",
         )
     if not is_slug(slug):
         raise Unprocessable(
-            "the slug may hold a-z, 0-9 and single hyphens between them, and nothing else"
+            "the slug may hold a-z, 0-9 and single hyphens between them, and nothing else",
+            field="slug",
         )
     if slug in RESERVED_SLUGS:
-        raise Unprocessable(f"the slug {slug!r} is reserved; choose another one")
+        raise Unprocessable(f"the slug {slug!r} is reserved; choose another one", field="slug")
     return slug
 
 

@@ -19,6 +19,7 @@ from router.api.invitations import (
     withdraw_invitation,
 )
 from router.api.keys import list_keys, make_key, revoke_key
+from router.api.me import show_me
 from router.api.members import add_member, change_member, list_members, remove_member
 from router.api.moves import (
     cancel_move,
@@ -52,7 +53,7 @@ def platform_routers(parts: Parts) -> list[Router]:
     """Make every platform route; each kind of caller has its own door."""
     return [
         router_behind(parts, admit_anyone, [sign_up, log_in, accept_invitation]),
-        router_behind(parts, admit_account, [switch, log_out]),
+        router_behind(parts, admit_account, [switch, log_out, show_me]),
         router_behind(parts, admit_member, [show_tenant, show_usage, list_audit, *_PEOPLE]),
         router_behind(parts, admit_operator, _OPERATORS, path="/api/ops"),
     ]

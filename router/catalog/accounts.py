@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 
 from router.catalog import sessions
@@ -15,8 +16,6 @@ from router.errors import Conflict, NotAuthenticated, NotFound, Unprocessable
 from router.sql import load
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from router.catalog import Catalog
     from router.catalog.passwords import Passwords
     from router.connect import Connection
@@ -28,12 +27,16 @@ _EMAIL = re.compile(rf"[a-z0-9!#$%&'*+/=?^_`{{|}}~.-]{{1,64}}@{_LABEL}(?:\.{_LAB
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A person, without what the person logs in with."""
+    """A person, without what the person logs in with.
+
+    Until ``email_verified_at`` anybody may have signed up with the address.
+    """
 
     id: UUID
     email: str
     name: str
     created_at: datetime
+    email_verified_at: datetime | None = None
 
 
 async def create(
@@ -91,6 +94,50 @@ async def set_password(connection: Connection, account_id: UUID, password_hash: 
     await sessions.end_all(connection, account_id)
 
 
+async def password_hash_of(connection: Connection, account_id: UUID) -> str | None:
+    """Return the hash that a password of the account is compared with, if it has one."""
+    found: str | None = await connection.fetchval(_SQL["password_hash_of"], account_id)
+    return found
+
+
+async def rename(connection: Connection, account_id: UUID, name: str) -> Account:
+    """Give a person another name, or none."""
+    normal = check_name(name) if name.strip() else ""
+    row = await connection.fetchrow(_SQL["rename"], account_id, normal)
+    if row is None:
+        raise NotFound(f"there is no account {account_id}")
+    return _account(row)
+
+
+async def dispute(connection: Connection, account_id: UUID) -> None:
+    """Record that somebody else signed up with the address too, before anybody has proved it."""
+    await connection.execute(_SQL["dispute"], account_id)
+
+
+async def confirm(connection: Connection, account_id: UUID) -> Account:
+    """Record that the account's person reads its address; needs a transaction.
+
+    A password and sessions that another one may have made end here.
+    """
+    row = await connection.fetchrow(_SQL["confirm"], account_id)
+    if row is None:
+        raise NotFound(f"there is no account {account_id}")
+    if row["was_disputed"]:
+        await sessions.end_all(connection, account_id)
+    return _account(row)
+
+
+async def set_email(connection: Connection, account_id: UUID, email: str) -> Account:
+    """Give an account the address that it has proved; raises Conflict when another one has it."""
+    try:
+        row = await connection.fetchrow(_SQL["set_email"], account_id, check_email(email))
+    except asyncpg.UniqueViolationError:
+        raise Conflict("this e-mail address has an account of its own: log in there") from None
+    if row is None:
+        raise NotFound(f"there is no account {account_id}")
+    return _account(row)
+
+
 async def set_disabled(connection: Connection, account_id: UUID, *, is_disabled: bool) -> None:
     """Shut an account out everywhere, or let it in again."""
     if await connection.fetchval(_SQL["set_disabled"], account_id, is_disabled) is None:
@@ -101,7 +148,7 @@ def check_email(email: str) -> str:
     """Return the e-mail address in the one spelling that is stored."""
     normal = email.strip().lower()
     if len(normal) > EMAIL_LENGTH_MAX or _EMAIL.fullmatch(normal) is None:
-        raise Unprocessable(f"{email[:80]!r} is no e-mail address")
+        raise Unprocessable(f"{email[:80]!r} is no e-mail address", field="email")
     return normal
 
 
@@ -113,4 +160,10 @@ def _findable(email: str) -> str:
 
 
 def _account(row: asyncpg.Record) -> Account:
-    return Account(id=row["id"], email=row["email"], name=row["name"], created_at=row["created_at"])
+    return Account(
+        id=row["id"],
+        email=row["email"],
+        name=row["name"],
+        created_at=row["created_at"],
+        email_verified_at=row["email_verified_at"],
+    )

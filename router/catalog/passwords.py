@@ -99,15 +99,18 @@ def check_password(password: str) -> str:
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
         raise Unprocessable(
             f"the password must have {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} "
-            "characters"
+            "characters",
+            field="password",
         )
     normal = unicodedata.normalize("NFKC", password)
     try:
         if len(normal.encode()) <= PASSWORD_BYTES_MAX:
             return normal
     except UnicodeEncodeError:
-        raise Unprocessable("the password holds what is no character") from None
-    raise Unprocessable(f"the password must have at most {PASSWORD_BYTES_MAX} bytes in UTF-8")
+        raise Unprocessable("the password holds what is no character", field="password") from None
+    raise Unprocessable(
+        f"the password must have at most {PASSWORD_BYTES_MAX} bytes in UTF-8", field="password"
+    )
 
 
 def _tell(loop: asyncio.AbstractEventLoop, told: Callable[[], None]) -> None:

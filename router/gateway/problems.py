@@ -22,8 +22,6 @@ from router.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from litestar import Request
     from litestar.types import Send
 
@@ -114,6 +112,7 @@ def problem_of(error: Exception) -> Problem:
                 status=error.status,
                 detail=_told(error),
                 code=error.code,
+                errors=[{"key": error.field, "message": error.detail}] if error.field else [],
                 retry_after_s=error.retry_after_s,
             )
         case ValidationException():
@@ -301,10 +300,3 @@ def _as_dict(each: object) -> dict[str, Any]:
     if isinstance(each, dict):
         return dict(cast("dict[str, Any]", each))
     return {"message": str(each)}
-
-
-#: For Litestar: one handler for all.
-HANDLERS: dict[int | type[Exception], Callable[..., Response[dict[str, Any]]]] = {
-    HTTPException: answer,
-    Exception: answer,
-}

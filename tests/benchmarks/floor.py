@@ -15,8 +15,8 @@ from litestar.params import FromPath, JSONBody
 from litestar.plugins.prometheus import PrometheusConfig
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from router.gateway.problems import HANDLERS
 from tests.benchmarks.product import PAGE_ITEMS, SESSION_ROUTES, ArtistRow, NewArtist
+from web.problems import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

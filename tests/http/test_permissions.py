@@ -47,6 +47,7 @@ TENANTLESS = {
     "/api/login",
     "/api/switch",
     "/api/logout",
+    "/api/me",
     "/api/invitations/accept",
     "/api/plans",
     "/api/billing/return",

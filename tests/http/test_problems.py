@@ -41,7 +41,6 @@ def problem(answer: Response, status: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
         ("GET", "/no/such/route"),
         ("GET", "/nothing"),
         ("POST", "/nothing"),

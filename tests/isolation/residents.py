@@ -35,6 +35,7 @@ from tests.gateways import (
 )
 from tests.isolation.calls import Document, Names, is_uuid
 from tests.isolation.rows import Held, Key, draw_canary, fill
+from web.inside import Inside
 
 #: What changes without anybody's doing: calls are counted a second after they were made.
 _VOLATILE = frozenset({"last_used_at", "usage", "used", "metrics", "made_at", "request_id"})
@@ -228,7 +229,7 @@ class Town:
 async def town_of(made: GatewayWorld) -> AsyncGenerator[Town]:
     """Serve the application without a socket: ten times as many requests fit into a second."""
     platform = Platform(made.settings)
-    served = create_litestar(platform)
+    served = create_litestar(platform, Inside())
     gateway = Gateway(served, Site.parse(SITE), deadline_s=60)
     async with _alive(served):
         transport = ASGITransport(app=cast("Callable[..., Awaitable[None]]", gateway))

@@ -1,0 +1,1 @@
+"""Pages of people: log in, sign up, prove an address, one's own account."""

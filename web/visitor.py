@@ -1,0 +1,220 @@
+"""The visitor: whose browser it is, which workspace it is in, and how a page is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+import httpx
+import msgspec
+from litestar import Request
+from litestar.datastructures import Cookie
+from litestar.response import Redirect, Template
+from litestar.types import Scope
+
+from router.api.me import Me
+from router.api.tenant import TenantWhole
+from router.catalog.credentials import StaffRole
+from router.errors import NotAllowed, NotFound
+from web.api import Api, Refused
+from web.form import EMPTY, Form
+
+#: The prefix makes browsers take these from this very host only, over TLS (or on loopback).
+SESSION_COOKIE = "__Host-stepwell"
+SAID_COOKIE = "__Host-stepwell-said"
+SAID_LENGTH_MAX = 500
+SAID_S_MAX = 60
+NO_SUCH_PAGE = "there is no such page, or none that you may see"
+
+
+class Web(msgspec.Struct, frozen=True, kw_only=True):
+    """What all pages of a process share."""
+
+    client: httpx.AsyncClient
+    site_url: str
+    base_domain: str
+    product: str
+
+
+class ToLogIn(Exception):
+    """Nobody is logged in: the visitor does that first, and comes back to ``path``."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class ToSwitch(Exception):
+    """The session is in another workspace than the page, and the visitor is a member of both."""
+
+    def __init__(self, me: Me, slug: str, path: str) -> None:
+        super().__init__(slug)
+        self.me = me
+        self.slug = slug
+        self.path = path
+
+
+class Visitor:
+    """One request of one browser."""
+
+    def __init__(self, web: Web, request: Request[Any, Any, Any]) -> None:
+        client = request.client
+        self.web = web
+        self.path: str = request.scope["path"]
+        query = request.scope["query_string"].decode("latin-1")
+        self.address = self.path + (f"?{query}" if query else "")
+        self.token = request.cookies.get(SESSION_COOKIE) or None
+        self.said = unquote(request.cookies.get(SAID_COOKIE, ""))[:SAID_LENGTH_MAX] or None
+        self.api = Api(
+            web.client,
+            token=self.token,
+            address=None if client is None else (client.host, client.port or 0),
+        )
+        self._me: Me | None = None
+        self._is_safe = request.method == "GET"
+
+    async def me(self) -> Me | None:
+        """Return who is logged in, if anybody is."""
+        if self._me is None and self.token is not None:
+            try:
+                self._me = await self.api.get("/api/me", Me)
+            except Refused as refused:
+                if not refused.is_(HTTPStatus.UNAUTHORIZED):
+                    raise
+        return self._me
+
+    async def known(self) -> Me:
+        """Return who is logged in; whoever isn't is led to the log-in and back."""
+        me = await self.me()
+        if me is None:
+            # Only what was looked at is worth coming back to: a form is sent again by its sender.
+            raise ToLogIn(self.address if self._is_safe else "/")
+        return me
+
+    async def workspace(self, slug: str) -> Workspace:
+        """Enter a workspace; a stranger's is as absent as one that isn't there."""
+        me = await self.known()
+        if all(each.slug != slug for each in me.tenants):
+            raise NotFound(NO_SUCH_PAGE)
+        if me.tenant is None or me.tenant.slug != slug:
+            raise ToSwitch(me, slug, self.address if self._is_safe else f"/w/{slug}")
+        api = self.api.within(slug)
+        return Workspace(self, me, api, await api.get("/api/tenant", TenantWhole))
+
+    async def staff(self, *roles: StaffRole) -> Me:
+        """Let in the staff, or those of them in one of the roles; to all others it isn't there."""
+        me = await self.known()
+        if me.staff is None:
+            raise NotFound(NO_SUCH_PAGE)
+        if roles and me.staff not in roles:
+            raise NotAllowed(f"as {me.staff} of the staff you may look, not do this")
+        return me
+
+    def page(
+        self,
+        template: str,
+        values: Mapping[str, object] | None = None,
+        *,
+        form: Form = EMPTY,
+        status: int | None = None,
+    ) -> Template:
+        """Answer with a page."""
+        given = {
+            "visitor": self,
+            "me": self._me,
+            "form": form,
+            "now": datetime.now(UTC),
+            **(values or {}),
+        }
+        cookies = [_gone(SAID_COOKIE)] if self.said else []
+        return Template(
+            template,
+            context=given,
+            status_code=form.status if status is None else status,
+            media_type="text/html",
+            cookies=cookies,
+        )
+
+    def to(self, path: str, *, said: str | None = None) -> Redirect:
+        """Send the browser on by GET, to a path of ours, with a sentence to show there once."""
+        cookies = [_cookie(SAID_COOKIE, quote(said[:SAID_LENGTH_MAX]), SAID_S_MAX)] if said else []
+        return Redirect(path, status_code=303, cookies=cookies)
+
+    def away(self, url: str) -> Redirect:
+        """Send the browser to another site: one that ``porch`` lets forms lead to."""
+        return Redirect(url, status_code=303)
+
+    def entered(self, token: str, expires_at: datetime, path: str) -> Redirect:
+        """Send the browser on with a new session; the cookie of the one before is replaced."""
+        life_s = int((expires_at - datetime.now(UTC)).total_seconds())
+        cookie = _cookie(SESSION_COOKIE, token, max(life_s, 0))
+        return Redirect(path, status_code=303, cookies=[cookie])
+
+    def left(self, path: str) -> Redirect:
+        """Send the browser on without a session."""
+        return Redirect(path, status_code=303, cookies=[_gone(SESSION_COOKIE)])
+
+
+class Workspace:
+    """A visitor inside one workspace. ``api`` asks within it."""
+
+    def __init__(self, visitor: Visitor, me: Me, api: Api, tenant: TenantWhole) -> None:
+        self.visitor = visitor
+        self.me = me
+        self.api = api
+        self.tenant = tenant
+        self.root = f"/w/{tenant.slug}"
+
+    def allows(self, permission: str) -> bool:
+        """Tell whether the visitor's role allows something: what it doesn't isn't offered."""
+        return permission in self.me.permissions
+
+    def page(
+        self, template: str, values: Mapping[str, object] | None = None, *, form: Form = EMPTY
+    ) -> Template:
+        """Answer with a page of this workspace."""
+        given = {"workspace": self, "tenant": self.tenant, **(values or {})}
+        return self.visitor.page(template, given, form=form)
+
+    def to(self, path: str, *, said: str | None = None) -> Redirect:
+        """Send the browser to another page of this workspace."""
+        return self.visitor.to(self.root + path, said=said)
+
+
+async def visitor_of(scope: Scope) -> Visitor:
+    """Litestar's dependency ``visitor``."""
+    visitor: Visitor = scope["state"]["visitor"]
+    return visitor
+
+
+def own_path(path: str) -> str:
+    r"""Return a path to come back to, if it is one of ours; else the start page.
+
+    Browsers read ``//host`` and ``/\\host`` as another site's address.
+    """
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours and len(path) <= 1_000 else "/"  # noqa: PLR2004 - no address of ours is
+
+
+def log_in_path(path: str) -> str:
+    """Return where one logs in and comes back from."""
+    return "/login" if path == "/" else "/login?" + urlencode({"next": path})
+
+
+def _cookie(name: str, value: str, life_s: int) -> Cookie:
+    return Cookie(
+        key=name,
+        value=value,
+        max_age=life_s,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def _gone(name: str) -> Cookie:
+    return _cookie(name, "", 0)
