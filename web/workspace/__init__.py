@@ -1,0 +1,29 @@
+"""Pages of one workspace: what its people see of it, and what they change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web.workspace import keys, members, overview, roles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.types import ControllerRouterHandler
+
+PAGES: Sequence[ControllerRouterHandler] = (
+    overview.show,
+    members.show,
+    members.invite,
+    members.withdraw,
+    members.change_role,
+    members.ask_removal,
+    members.remove,
+    roles.show,
+    roles.put,
+    roles.remove,
+    keys.show,
+    keys.make,
+    keys.ask_revocation,
+    keys.revoke,
+)
