@@ -14,7 +14,7 @@ from litestar.middleware.csrf import CSRFMiddleware
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
-from web import front, workspace
+from web import console, front, workspace
 from web.accounts import entry
 from web.porch import Policy, Porch
 from web.problems import PAGE_HANDLERS
@@ -31,6 +31,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     entry.log_in_page,
     entry.log_in,
     entry.log_out,
+    *console.PAGES,
     *workspace.PAGES,
 )
 

@@ -1,0 +1,167 @@
+"""The operators' console over HTTP: who sees it, who changes by it, and what its forms do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+
+import pytest
+
+from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
+from tests.web.surfing import Surfer
+
+LISTS = ["", "/tenants", "/moves", "/clusters", "/inbox", "/audit"]
+
+
+async def staff(made: GatewayWorld, role: str) -> Surfer:
+    """Make somebody one of the staff, and log in."""
+    person = await sign_up(made.client)
+    async with made.platform.catalog.transaction() as connection:
+        await connection.execute(
+            "UPDATE catalog.account SET staff_role = $1 WHERE email = $2", role, person.email
+        )
+    surfer = Surfer(made.client)
+    await surfer.log_in(person)
+    return surfer
+
+
+@pytest.fixture(scope="module")
+async def operator(made: GatewayWorld) -> Surfer:
+    return await staff(made, "operator")
+
+
+@pytest.fixture(scope="module")
+async def observer(made: GatewayWorld) -> Surfer:
+    return await staff(made, "observer")
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_to_a_stranger_the_console_is_not_there(
+    surfer: Surfer, shop: Customer, path: str
+) -> None:
+    assert (await surfer.get(f"/console{path}")).status_code == 303
+    await surfer.log_in(shop)
+    assert (await surfer.get(f"/console{path}")).status_code == 404
+    assert (await surfer.get(f"/console/tenants/{shop.slug}")).status_code == 404
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_each_page_that_the_console_names_is_there(observer: Surfer, path: str) -> None:
+    answer = await observer.get(f"/console{path}")
+    assert answer.status_code == 200, answer.text
+    named = set(re.findall(r'href="(/console[^"?]*)"', answer.text.partition("<main")[0]))
+    assert named == {f"/console{each}" for each in LISTS}
+
+
+async def test_an_observer_may_look_and_not_change(
+    made: GatewayWorld, observer: Surfer, shop: Customer
+) -> None:
+    root = f"/console/tenants/{shop.slug}"
+    answer = await observer.get(root)
+    assert answer.status_code == 200
+    assert set(observer.forms) == {"/logout"}
+    token = observer.forms["/logout"]["_csrf_token"]
+    sent = {"_csrf_token": token, "reason": "why not", "confirm": shop.slug, "tier": "schema"}
+    for path in (f"{root}/move", f"{root}/suspend", f"/console/moves/{uuid.uuid4()}/undo"):
+        assert (await observer.post(path, sent)).status_code == 403
+    told = await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops())
+    assert expect(told, 200)["status"] == "active"
+
+
+async def test_tenants_are_found_by_filters_and_paged_by_a_cursor(
+    operator: Surfer, shop: Customer
+) -> None:
+    await operator.get(f"/console/tenants?search={shop.slug}&tier=rows&status=active&plan=")
+    assert shop.slug in operator.text
+    await operator.get(f"/console/tenants?search={shop.slug}&tier=database")
+    assert shop.slug not in operator.text
+    assert "No tenant is like that" in operator.text
+    await operator.get(f"/console/tenants?search={shop.slug}&after={shop.slug}")
+    assert "No tenant is like that" in operator.text
+    assert (await operator.get("/console/tenants?tier=palace")).status_code == 400
+
+
+async def test_a_change_without_a_reason_is_asked_again(operator: Surfer, shop: Customer) -> None:
+    root = f"/console/tenants/{shop.slug}"
+    await operator.get(root)
+    answer = await operator.submit(f"{root}/maintenance", {"reason": " "})
+    assert answer.status_code == 422
+    assert "Say why" in operator.text
+
+
+async def test_who_suspends_types_the_slug_and_resumes_with_a_reason(
+    made: GatewayWorld, operator: Surfer
+) -> None:
+    shop = await sign_up(made.client)
+    root = f"/console/tenants/{shop.slug}"
+    await operator.get(root)
+    wrong = await operator.submit(f"{root}/suspend", {"reason": "abuse", "confirm": "another"})
+    assert wrong.status_code == 422
+    assert f"Type {shop.slug} to confirm." in operator.text
+    sent = await operator.submit(f"{root}/suspend", {"reason": "Mißbrauch", "confirm": shop.slug})
+    assert (sent.status_code, sent.headers["location"]) == (303, root)
+    await operator.get(root)
+    assert "The tenant is suspended." in operator.text
+    await operator.submit(f"{root}/resume", {"reason": "it was a mistake"})
+    told = expect(await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops()), 200)
+    assert told["status"] == "active"
+    await operator.get(f"/console/audit?tenant={shop.slug}")
+    assert "tenant.suspend" in operator.text
+    assert "Mißbrauch" in operator.text
+
+
+async def test_a_plan_is_changed_and_both_sides_of_billing_are_shown(
+    made: GatewayWorld, operator: Surfer
+) -> None:
+    shop = await sign_up(made.client)
+    root = f"/console/tenants/{shop.slug}"
+    await operator.get(root)
+    assert "The provider's" in operator.text
+    refused = await operator.submit(f"{root}/plan", {"plan": "no-such-plan", "reason": "x"})
+    assert refused.status_code == 422
+    await operator.submit(f"{root}/plan", {"plan": "enterprise", "reason": "a contract"})
+    told = expect(await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops()), 200)
+    assert told["plan"] == "enterprise"
+
+
+async def test_a_move_begun_by_a_form_sent_twice_is_one_and_can_be_cancelled(
+    made: GatewayWorld, operator: Surfer
+) -> None:
+    shop = await sign_up(made.client)
+    root = f"/console/tenants/{shop.slug}"
+    await operator.get(root)
+    filled = {**operator.forms[f"{root}/move"], "tier": "schema", "reason": "it grows"}
+    first = await operator.post(f"{root}/move", filled)
+    again = await operator.post(f"{root}/move", filled)
+    path = first.headers["location"]
+    assert again.headers["location"] == path
+    shown = await operator.get(path)
+    assert f'data-live="{path}/live"' in shown.text
+    await operator.submit(f"{path}/cancel", {"reason": "not now"})
+    ended = await read_live(operator, f"{path}/live")
+    assert "event: part" in ended
+    assert "cancelled" in ended
+    assert f"data: {path}" in ended.partition("event: end")[2]
+    shown = await operator.get(path)
+    assert "data-live" not in shown.text
+
+
+async def read_live(surfer: Surfer, path: str) -> str:
+    """Read the events until the end that they tell."""
+    async with asyncio.timeout(30):
+        return (await surfer.get(path)).text
+
+
+async def test_a_move_that_is_not_there_is_a_page_that_says_so(operator: Surfer) -> None:
+    for path in ("", "/live"):
+        answer = await operator.get(f"/console/moves/{uuid.uuid4()}{path}")
+        assert answer.status_code == 404
+
+
+async def test_an_event_that_is_not_there_can_not_be_replayed(operator: Surfer) -> None:
+    await operator.get("/console/inbox")
+    token = operator.forms["/logout"]["_csrf_token"]
+    sent = {"_csrf_token": token, "reason": "look again"}
+    answer = await operator.post("/console/inbox/evt_none/replay", sent)
+    assert answer.status_code == 422

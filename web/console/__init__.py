@@ -1,0 +1,25 @@
+"""The operators' console: what the operators' API tells and does, as pages for the staff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar.types import ControllerRouterHandler
+
+from web.console import lists, moves, tenants
+
+PAGES: Sequence[ControllerRouterHandler] = (
+    lists.overview,
+    lists.show_clusters,
+    lists.show_inbox,
+    lists.replay,
+    lists.show_audit,
+    tenants.show_tenants,
+    tenants.show_tenant,
+    tenants.begin_move,
+    tenants.change_tenant,
+    moves.show_moves,
+    moves.show_move,
+    moves.watch_move,
+    moves.change_move,
+)

@@ -1,0 +1,130 @@
+"""Moves: the list, and one of them as it happens, with its proof."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from uuid import UUID
+
+import msgspec
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage, Template
+
+from router.api.ops import OpsTenant
+from router.api.shapes import List
+from router.catalog.move_words import MoveDocument
+from router.errors import NotFound
+from web.api import Refused
+from web.console.asking import CHANGES, Filter, address, by_act, checked, chosen
+from web.form import EMPTY, Form, read_form
+from web.visitor import NO_SUCH_PAGE, Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+SETTLE = "settle"
+PART = "console/parts/move.html"
+_DONE = {
+    "cancel": "The move is taken back; the tenant stays where it is.",
+    "undo": "The tenant goes back to where it came from.",
+    SETTLE: "The source is being erased.",
+}
+_DATA = "data:"
+
+
+class _Rendered(Protocol):
+    """A template, as far as a part of a page needs one."""
+
+    def render(self, *, move: MoveDocument) -> str:
+        """Render it."""
+        ...
+
+
+@get("/console/moves", include_in_schema=False)
+async def show_moves(
+    visitor: NamedDependency[Visitor], tenant: Filter = "", after: Filter = ""
+) -> Template:
+    """The newest first."""
+    await visitor.staff()
+    filters = chosen(tenant=tenant, after=after)
+    found = await visitor.api.get("/api/ops/moves", List[MoveDocument], filters)
+    given = {"moves": found, "filters": filters, "address": address("/console/moves", filters)}
+    return visitor.page("console/moves.html", given)
+
+
+@get("/console/moves/{move_id:uuid}", include_in_schema=False)
+async def show_move(visitor: NamedDependency[Visitor], move_id: FromPath[UUID]) -> Template:
+    """As it stands now; its middle goes on by itself while it runs."""
+    await visitor.staff()
+    return await _move_page(visitor, move_id)
+
+
+@get("/console/moves/{move_id:uuid}/live", include_in_schema=False)
+async def watch_move(
+    visitor: NamedDependency[Visitor], request: Request[Any, Any, Any], move_id: FromPath[UUID]
+) -> ServerSentEvent:
+    """The API's own events, rendered; at the end the page is asked for once more."""
+    await visitor.staff()
+    move = await visitor.api.get(f"/api/ops/moves/{move_id}", MoveDocument)
+    engine = request.app.template_engine
+    assert engine is not None, "the site brings its templates"
+    template = cast("_Rendered", engine.get_template(PART))
+    return ServerSentEvent(_parts(visitor, move.id, template))
+
+
+@post("/console/moves/{move_id:uuid}/{act:str}", status_code=200, include_in_schema=False)
+async def change_move(
+    visitor: NamedDependency[Visitor],
+    request: Request[Any, Any, Any],
+    move_id: FromPath[UUID],
+    act: FromPath[str],
+) -> Template | Redirect:
+    """Cancels, undoes or settles it; who settles it types the word, for nothing is undone then."""
+    await visitor.staff(CHANGES)
+    if act not in _DONE:
+        raise NotFound(NO_SUCH_PAGE)
+    form = checked(await read_form(request), confirm=SETTLE if act == SETTLE else None)
+    if form.errors:
+        return await _move_page(visitor, move_id, act=act, form=form)
+    try:
+        await visitor.api.do("POST", f"/api/ops/moves/{move_id}/{act}", change=form.change)
+    except Refused as refused:
+        return await _move_page(visitor, move_id, act=act, form=form.refused(refused))
+    return visitor.to(f"/console/moves/{move_id}", said=_DONE[act])
+
+
+async def _move_page(
+    visitor: Visitor, move_id: UUID, *, act: str | None = None, form: Form = EMPTY
+) -> Template:
+    move = await visitor.api.get(f"/api/ops/moves/{move_id}", MoveDocument)
+    tenant = await visitor.api.get(f"/api/ops/tenants/{move.tenant}", OpsTenant)
+    forms = by_act(tuple(_DONE), act, form)
+    given = {"move": move, "tenant": tenant, "forms": forms}
+    return visitor.page("console/move.html", given, form=form)
+
+
+async def _parts(
+    visitor: Visitor, move_id: UUID, template: _Rendered
+) -> AsyncGenerator[ServerSentEventMessage]:
+    async with (
+        visitor.api.stream(f"/api/ops/moves/{move_id}/events") as answer,
+        contextlib.aclosing(_documents(answer.aiter_lines())) as documents,
+    ):
+        async for move in documents:
+            if move is None:
+                yield ServerSentEventMessage(data=None, comment="nothing new")
+                continue
+            yield ServerSentEventMessage(event="part", data=template.render(move=move))
+            if move.state.is_ended:
+                yield ServerSentEventMessage(event="end", data=f"/console/moves/{move_id}")
+
+
+async def _documents(lines: AsyncIterator[str]) -> AsyncGenerator[MoveDocument | None]:
+    """Read the API's events; None is a sign of life."""
+    async for line in lines:
+        if line.startswith(_DATA):
+            yield msgspec.json.decode(line.removeprefix(_DATA), type=MoveDocument)
+        elif line.startswith(":"):
+            yield None
