@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from deploy.platform import site_url
 from deploy.provisioning import Provisioning
-from router.catalog import accounts, audit, invitations, members, tenants
+from router.api.invitations import letter_of
+from router.catalog import accounts, audit, invitations, letters, members, tenants
 from router.catalog.invitations import IssuedInvitation
 from router.catalog.operations import Operation
 from router.catalog.roles import OWNER
@@ -44,6 +46,11 @@ async def onboard(platform: Platform, wanted: NewTenant, *, actor: str) -> Onboa
             connection, slug=wanted.slug, name=wanted.name, plan=wanted.plan
         )
         invitation = await _give_owner(connection, tenant, wanted.owner_email)
+        if invitation is not None:
+            letter = letter_of(
+                invitation, tenant=tenant, site_url=site_url(platform.settings.base_domain)
+            )
+            await letters.put(connection, platform.sealer, letter)
         operation = await provisioning.record(connection, tenant, cluster=wanted.cluster)
         await audit.write(
             connection,

@@ -336,6 +336,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "API calls",
         ),
     ] = 1_000
+    smtp_url: (
+        Annotated[
+            str,
+            Meta(pattern=r"^smtps?://\S+$"),
+            _said(
+                "the server that takes our mail: smtp://user:password@host:587 begins TLS where "
+                "the server offers it and insists on it when there is a password, smtps:// is TLS "
+                "from the first byte; without it mail waits in the catalog",
+                "URL",
+            ),
+        ]
+        | None
+    ) = None
+    mail_from: (
+        Annotated[
+            str,
+            Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$"),
+            _said("the sender of our mail; no-reply at the site without it", "e-mail address"),
+        ]
+        | None
+    ) = None
+    proxies: Annotated[
+        int,
+        Meta(ge=0, le=10),
+        _said(
+            "proxies of yours in front of the gateway that each add to X-Forwarded-For; the "
+            "caller's address is read there",
+            "proxies",
+        ),
+    ] = 0
+    source_tries_max: Annotated[
+        _Count,
+        _said(
+            "log-ins, codes and the like that may fail from one source address within a quarter "
+            "of an hour",
+            "tries",
+        ),
+    ] = 100
+    source_mails_max: Annotated[
+        _Count,
+        _said("letters that one source address may have sent to people within an hour", "letters"),
+    ] = 1_000
+    sign_on_private: Annotated[
+        str,
+        Meta(pattern="^(refuse|allow)$"),
+        _said(
+            "whether a tenant's identity provider may be at a private address or without TLS: for "
+            "development only",
+            "refuse or allow",
+        ),
+    ] = "refuse"
     size_rule: Annotated[
         str,
         Meta(pattern="^(propose|promote)$"),

@@ -8,14 +8,17 @@ from litestar import Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from router.api.accounts import create_account, resend_code, verify_account
 from router.api.audit import list_audit
 from router.api.door import Admit, Door, admit_account, admit_anyone, admit_member, admit_operator
 from router.api.errand import errand_of
-from router.api.fleet import list_clusters, list_ops_audit, show_operation
+from router.api.fleet import list_clusters, list_ops_audit, show_operation, verify_audit
 from router.api.invitations import (
     accept_invitation,
     invite,
+    join_by_invitation,
     list_invitations,
+    show_open_invitation,
     withdraw_invitation,
 )
 from router.api.keys import list_keys, make_key, revoke_key
@@ -40,11 +43,40 @@ from router.api.ops import (
     suspend,
 )
 from router.api.parts import Parts
+from router.api.passkeys import (
+    ask_passkey,
+    ask_registration,
+    list_passkeys,
+    log_in_with_passkey,
+    register_passkey,
+    remove_passkey,
+    rename_passkey,
+)
+from router.api.profile import (
+    change_email,
+    change_password,
+    change_profile,
+    end_other_sessions,
+    end_session,
+    list_sessions,
+    send_verification,
+    show_profile,
+    verify_email,
+)
+from router.api.resets import forget_password, reset_password
 from router.api.roles import list_roles, put_role, remove_role
 from router.api.sessions import log_in, log_out, switch
 from router.api.signup import sign_up
+from router.api.sso import (
+    finish_sign_on,
+    put_sign_on,
+    remove_sign_on,
+    show_sign_on,
+    start_sign_on,
+)
 from router.api.tenant import show_tenant
 from router.api.usage import show_usage
+from router.api.workspaces import check_slug_free, make_workspace
 
 __all__ = ["Parts", "platform_routers", "router_behind"]
 
@@ -52,13 +84,50 @@ __all__ = ["Parts", "platform_routers", "router_behind"]
 def platform_routers(parts: Parts) -> list[Router]:
     """Make every platform route; each kind of caller has its own door."""
     return [
-        router_behind(parts, admit_anyone, [sign_up, log_in, accept_invitation]),
-        router_behind(parts, admit_account, [switch, log_out, show_me]),
+        router_behind(parts, admit_anyone, _STRANGERS),
+        router_behind(parts, admit_account, _PERSONS),
         router_behind(parts, admit_member, [show_tenant, show_usage, list_audit, *_PEOPLE]),
         router_behind(parts, admit_operator, _OPERATORS, path="/api/ops"),
     ]
 
 
+_STRANGERS: Sequence[ControllerRouterHandler] = (
+    sign_up,
+    log_in,
+    accept_invitation,
+    show_open_invitation,
+    create_account,
+    resend_code,
+    verify_account,
+    forget_password,
+    reset_password,
+    ask_passkey,
+    log_in_with_passkey,
+    start_sign_on,
+    finish_sign_on,
+)
+_PERSONS: Sequence[ControllerRouterHandler] = (
+    switch,
+    log_out,
+    show_me,
+    join_by_invitation,
+    make_workspace,
+    check_slug_free,
+    show_profile,
+    change_profile,
+    change_password,
+    change_email,
+    verify_email,
+    send_verification,
+    list_sessions,
+    end_session,
+    end_other_sessions,
+    ask_registration,
+    register_passkey,
+    list_passkeys,
+    rename_passkey,
+    remove_passkey,
+)
 _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_members,
     add_member,
@@ -73,6 +142,9 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_keys,
     make_key,
     revoke_key,
+    show_sign_on,
+    put_sign_on,
+    remove_sign_on,
 )
 _OPERATORS: Sequence[ControllerRouterHandler] = (
     onboard,
@@ -92,6 +164,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     settle_move,
     list_clusters,
     list_ops_audit,
+    verify_audit,
 )
 
 

@@ -28,6 +28,7 @@ from router.errors import BadRequest, NotAllowed, NotAuthenticated, PlatformErro
 from router.gateway.edge import Edge
 from router.gateway.entrance import SAFE_METHODS, authenticate, bearer, find_tenant
 from router.gateway.replay import KeptAnswer, read_key
+from router.gateway.source import source_of
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Receive, ReceiveMessage, Scope, Send
@@ -39,6 +40,7 @@ NEEDS: Final = "needs"
 STAFF: Final = "staff"
 OPERATORS_ONLY: Final = frozenset({StaffRole.OPERATOR})
 REASON_LENGTH_MAX: Final = 500
+AGENT_LENGTH_MAX: Final = 300
 _EMAIL_LENGTH_MAX: Final = 254
 _log = structlog.get_logger("stepwell.api")
 
@@ -129,6 +131,8 @@ class Door(ASGIMiddleware):
             await _send_methods(http, send)
             return
         errand = await self._admit(self._parts, http)
+        errand.source = source_of(http)
+        errand.agent = " ".join(_values(http, b"user-agent"))[:AGENT_LENGTH_MAX]
         structlog.contextvars.bind_contextvars(who=errand.actor)
         http["state"]["errand"] = errand
         key = read_key(_values(http, b"idempotency-key"))

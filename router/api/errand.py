@@ -13,12 +13,15 @@ from uuid import UUID
 from litestar.types import Scope
 
 from router.api.parts import Parts
-from router.catalog import answers, audit
+from router.catalog import answers, audit, letters
 from router.catalog.answers import Answer, Asked
 from router.catalog.audit import Deed
 from router.catalog.credentials import Credential
+from router.catalog.letters import Letter
 from router.catalog.roles import Role
+from router.catalog.sessions import Opening
 from router.errors import PlatformError
+from router.gateway.source import UNKNOWN
 from router.words import Tenant, TenantId
 
 if TYPE_CHECKING:
@@ -40,11 +43,23 @@ class Errand:
         self.request_id = request_id
         self.actor = actor
         self.reason: str | None = None
+        #: The caller's address and program, as far as they are known.
+        self.source = UNKNOWN
+        self.agent = ""
         #: Set when the answer is to be kept for whoever repeats the request.
         self.asked: Asked | None = None
         self._behind: list[Callable[[], Awaitable[object]]] = []
         self._opened: AbstractAsyncContextManager[Connection] | None = None
         self._connection: Connection | None = None
+
+    @property
+    def opening(self) -> Opening:
+        """What is kept of the caller beside a session that it opens."""
+        return Opening(agent=self.agent, source=self.source)
+
+    async def write(self, letter: Letter) -> None:
+        """Have a letter sent, in the errand's transaction."""
+        await letters.put(await self.connection(), self.parts.sealer, letter)
 
     async def connection(self) -> Connection:
         """Return the errand's transaction on the catalog, begun when it is first asked for.

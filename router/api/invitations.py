@@ -10,8 +10,10 @@ from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from router.api import throttle
 from router.api.door import NEEDS
-from router.api.errand import Errand, MemberErrand
+from router.api.entering import check_password_of, own_account
+from router.api.errand import AccountErrand, Errand, MemberErrand
 from router.api.seats import check_seat
 from router.api.shapes import (
     Email,
@@ -25,8 +27,10 @@ from router.api.shapes import (
 )
 from router.catalog import accounts, invitations, roles, sessions, tenants
 from router.catalog.accounts import Account
-from router.catalog.invitations import Invitation, IssuedInvitation
+from router.catalog.invitations import INVITATION_LIFE, Invitation, IssuedInvitation
+from router.catalog.letters import Letter, day
 from router.catalog.roles import Permission
+from router.words import Tenant
 
 DEFAULT_ROLE = "member"
 
@@ -77,6 +81,22 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: Name | None = None
 
 
+class ShownInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An invitation's token."""
+
+    token: Word
+
+
+class OpenInvitation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token lets its address into; ``has_account`` is null unless the token came by mail."""
+
+    tenant: str
+    email: str
+    role: str
+    expires_at: datetime
+    has_account: bool | None
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A token that is bound to the tenant."""
 
@@ -119,7 +139,27 @@ async def invite(
     )
     made = issued.invitation
     await errand.record("member.invite", made.id, {"email": made.email, "role": made.role})
+    site_url = errand.parts.site_url
+    await errand.write(letter_of(issued, tenant=errand.tenant, site_url=site_url))
     return InvitationMade.of(issued)
+
+
+def letter_of(issued: IssuedInvitation, *, tenant: Tenant, site_url: str) -> Letter:
+    """Write to the invited address, with a token that nobody else sees."""
+    made = issued.invitation
+    values = {
+        "tenant": tenant.name,
+        "role": made.role,
+        "link": f"{site_url}/invitation/{issued.mailed_token}",
+        "until": day(made.expires_at),
+    }
+    return Letter(
+        kind="invitation",
+        recipient=made.email,
+        values=values,
+        tenant_id=tenant.id,
+        life=INVITATION_LIFE,
+    )
 
 
 @delete(
@@ -152,11 +192,60 @@ async def accept_invitation(
         invitation = await invitations.get(reading, token)
     account = await _account(errand, invitation.email, data)
     errand.actor = f"account:{account.id}"
+    return await _join(errand, account, token)
+
+
+@post(
+    "/invitations/show",
+    status_code=200,
+    tags=["accounts"],
+    summary="What an invitation is to",
+    security=[{}],
+)
+async def show_open_invitation(
+    errand: NamedDependency[Errand], data: JSONBody[ShownInvitation]
+) -> OpenInvitation:
+    """For whoever holds its token. Only the mailbox learns whether the address has an account."""
+    taken = await throttle.take(errand, throttle.CODE, about=f"invitation {errand.source}")
+    token = read_invitation_token(data.token)
+    async with errand.parts.catalog.connection() as connection:
+        invitation = await invitations.get(connection, token)
+        tenant = await tenants.get_by_id(connection, invitation.tenant_id)
+        known = await accounts.find_by_email(connection, invitation.email)
+        is_mailed = await invitations.is_mailed(connection, token)
+    await throttle.forgive(errand, taken)
+    return OpenInvitation(
+        tenant=tenant.name,
+        email=invitation.email,
+        role=invitation.role,
+        expires_at=invitation.expires_at,
+        has_account=known is not None if is_mailed else None,
+    )
+
+
+@post(
+    "/invitations/join",
+    status_code=200,
+    tags=["accounts"],
+    summary="Accept an invitation as who you are logged in as",
+)
+async def join_by_invitation(
+    errand: NamedDependency[AccountErrand], data: JSONBody[ShownInvitation]
+) -> Accepted:
+    """Only the invited address can; for those who log in without a password too."""
+    account = await own_account(errand)
+    return await _join(errand, account, read_invitation_token(data.token))
+
+
+async def _join(errand: Errand, account: Account, token: str) -> Accepted:
     connection = await errand.connection()
+    invitation = await invitations.get(connection, token)
     tenant = await tenants.get_by_id(connection, invitation.tenant_id)
     await check_seat(connection, tenant, upgrade_url=errand.parts.upgrade_url)
     membership = await invitations.accept(connection, token, account)
-    opened = await sessions.open_session(connection, account.id, tenant_id=tenant.id)
+    opened = await sessions.open_session(
+        connection, account.id, tenant_id=tenant.id, opening=errand.opening
+    )
     await errand.note(
         "member.accept", membership.id, tenant_id=tenant.id, detail={"role": membership.role}
     )
@@ -174,9 +263,7 @@ async def _account(errand: Errand, email: str, data: Acceptance) -> Account:
     async with parts.catalog.connection() as connection:
         known = await accounts.find_by_email(connection, email)
     if known is not None:
-        return await accounts.log_in(
-            parts.catalog, parts.passwords, email=email, password=data.password
-        )
+        return await check_password_of(errand, email=email, password=data.password)
     password_hash = await parts.passwords.hash(data.password)
     return await accounts.create(
         await errand.connection(), email=email, name=data.name or "", password_hash=password_hash

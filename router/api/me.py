@@ -33,9 +33,15 @@ async def show_me(errand: NamedDependency[AccountErrand]) -> Me:
     credential = errand.credential
     async with errand.parts.catalog.connection() as connection:
         account = await accounts.find_by_id(connection, errand.account_id)
-        found = await members.tenants_of(connection, errand.account_id)
+        listed = await members.tenants_of(connection, errand.account_id)
     if account is None:
         raise NotAuthenticated("the session isn't valid any more: log in")
+    # A confined session is nobody outside of its tenant.
+    found = [
+        each
+        for each in listed
+        if not credential.is_confined or credential.role_in(each.id) is not None
+    ]
     current = next((each for each in found if each.id == credential.tenant_id), None)
     role = None if current is None else credential.role_in(current.id)
     return Me(

@@ -13,7 +13,7 @@ from litestar.params import FromQuery, JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
 
 from router.api.errand import Errand
-from router.api.invitations import InvitationMade
+from router.api.invitations import InvitationMade, letter_of
 from router.api.parts import AgreedPlan, BillingTold
 from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
 from router.api.tenant import running_operation
@@ -157,6 +157,9 @@ async def onboard(errand: NamedDependency[Errand], data: JSONBody[NewTenant]) ->
     tenant = await tenants.create(connection, slug=data.slug, name=data.name, plan=data.plan)
     operation = await errand.parts.provisioning.record(connection, tenant, cluster=data.cluster)
     invitation = await _give_owner(errand, tenant, data.owner_email)
+    if invitation is not None:
+        site_url = errand.parts.site_url
+        await errand.write(letter_of(invitation, tenant=tenant, site_url=site_url))
     detail: dict[str, object] = {"plan": tenant.plan, "owner": data.owner_email}
     if data.contract:
         detail["contract"] = data.contract

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,9 +14,11 @@ from router.catalog.move_news import MoveNews
 from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
 from router.catalog.passwords import Passwords
+from router.catalog.proofs import Proofs
 from router.connect import Connection
 from router.directory import Directory
 from router.dispatch import Dispatch
+from router.outside import Outside
 from router.sealing import Sealer
 from router.words import Placement, Tenant
 
@@ -109,6 +112,13 @@ class Billing(Protocol):
         ...
 
 
+class SourceLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source address may do: failed tries in a quarter of an hour, letters in an hour."""
+
+    tries_max: int
+    mails_max: int
+
+
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What one process is made of, as far as its platform routes are concerned.
 
@@ -120,6 +130,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     directory: Directory
     dispatch: Dispatch
     sealer: Sealer
+    #: Which keys the seals of the audit are signed with.
+    audit_keys: Sequence[bytes]
     passwords: Passwords
     provisioning: Provisioning
     promoting: Promoting
@@ -128,6 +140,12 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     billing: Billing
     ops_token_hash: bytes | None
     fingerprint_key: bytes
+    proofs: Proofs
+    #: For what a person names and we ask: an identity provider.
+    outside: Outside
+    source_limits: SourceLimits
+    #: Where people log in; passkeys are made for this place and no other.
+    site_url: str
     #: Where a tenant's people get a larger plan.
     upgrade_url: str
     body_bytes_max: int

@@ -10,10 +10,11 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from router.api.entering import LoggedIn, check_password_of, enter
 from router.api.errand import AccountErrand, Errand
-from router.api.shapes import Email, Name, Password, User
-from router.catalog import accounts, members, sessions
-from router.catalog.members import MemberTenant
+from router.api.shapes import Email, Name, Password
+from router.catalog import sessions
+from router.catalog.sessions import Opening
 from router.errors import NotFound
 from router.gateway.entrance import NO_SUCH_TENANT
 from router.words import Tenant, TenantStatus
@@ -24,15 +25,6 @@ class LogIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     email: Email
     password: Password
-
-
-class LoggedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """A token, bound to the tenant when there is only one; else each request names its tenant."""
-
-    token: str
-    expires_at: datetime
-    user: User
-    tenants: list[MemberTenant]
 
 
 class Switch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,19 +49,8 @@ class Switched(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def log_in(errand: NamedDependency[Errand], data: JSONBody[LogIn]) -> LoggedIn:
     """Whatever is wrong, an unknown address or a wrong password, the answer is the same."""
-    parts = errand.parts
-    account = await accounts.log_in(
-        parts.catalog, parts.passwords, email=data.email, password=data.password
-    )
-    errand.actor = f"account:{account.id}"
-    connection = await errand.connection()
-    found = await members.tenants_of(connection, account.id)
-    only = found[0].id if len(found) == 1 else None
-    opened = await sessions.open_session(connection, account.id, tenant_id=only)
-    await errand.note("session.open", account.id, tenant_id=only)
-    return LoggedIn(
-        token=opened.token, expires_at=opened.expires_at, user=User.of(account), tenants=found
-    )
+    account = await check_password_of(errand, email=data.email, password=data.password)
+    return await enter(errand, account)
 
 
 @post(
@@ -84,7 +65,18 @@ async def switch(errand: NamedDependency[AccountErrand], data: JSONBody[Switch])
     if tenant is None or errand.credential.role_in(tenant.id) is None:
         raise NotFound(NO_SUCH_TENANT)
     connection = await errand.connection()
-    opened = await sessions.open_session(connection, errand.account_id, tenant_id=tenant.id)
+    proved_at = await sessions.proved_at(connection, errand.token)
+    opened = await sessions.open_session(
+        connection,
+        errand.account_id,
+        tenant_id=tenant.id,
+        opening=Opening(
+            agent=errand.agent,
+            source=errand.source,
+            proved_at=proved_at,
+            only_tenant_id=tenant.id if errand.credential.is_confined else None,
+        ),
+    )
     await errand.note("session.switch", errand.account_id, tenant_id=tenant.id)
     return Switched(token=opened.token, expires_at=opened.expires_at)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from router.api import throttle
+from router.api.accounts import send_proof
+from router.api.entering import check_password_of
 from router.api.errand import Errand
 from router.api.shapes import Email, Name, Password, TenantShown, User, Word
 from router.catalog import accounts, members, operations, plans, sessions, tenants
 from router.catalog.accounts import Account, check_email
 from router.catalog.operations import Operation, OperationState
 from router.catalog.passwords import check_password
+from router.catalog.proofs import Purpose
 from router.catalog.roles import OWNER
 from router.catalog.tenants import check_name
 from router.errors import Conflict, NotAuthenticated, Unavailable, Unprocessable
@@ -44,7 +50,16 @@ class SignedUp(msgspec.Struct, frozen=True, kw_only=True):
     tenant: TenantShown
     user: User
     token: str
+    expires_at: datetime
     checkout_url: str | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenant that is to be made."""
+
+    name: str
+    slug: str
+    plan: str
 
 
 @post(
@@ -55,10 +70,19 @@ class SignedUp(msgspec.Struct, frozen=True, kw_only=True):
     security=[{}],
 )
 async def sign_up(errand: NamedDependency[Errand], data: JSONBody[SignUp]) -> SignedUp:
-    """A sign-up that was broken off may be sent again as it was: it continues."""
-    account = await _account(errand, data)
+    """A sign-up that was broken off may be sent again as it was: it continues.
+
+    The address isn't proved by it: a mail brings what does.
+    """
+    wanted = Wanted(name=data.company, slug=data.slug, plan=data.plan)
+    account = await _account(errand, data, wanted)
     errand.actor = f"account:{account.id}"
-    tenant, operation = await _tenant(errand, account, data)
+    return await open_workspace(errand, account, wanted)
+
+
+async def open_workspace(errand: Errand, account: Account, wanted: Wanted) -> SignedUp:
+    """Make a tenant with its place, and open a session in it."""
+    tenant, operation = await _tenant(errand, account, wanted)
     await errand.commit()
     done = await errand.parts.provisioning.run(operation.id)
     if done.state is not OperationState.DONE:
@@ -68,40 +92,52 @@ async def sign_up(errand: NamedDependency[Errand], data: JSONBody[SignUp]) -> Si
         )
     ready = await errand.parts.directory.refresh(tenant.id)
     checkout_url: str | None = None
-    if errand.parts.billing.is_bought(data.plan):
+    if errand.parts.billing.is_bought(wanted.plan):
         checkout_url = await errand.parts.billing.first_checkout_url(
-            tenant, email=account.email, plan=data.plan
+            tenant, email=account.email, plan=wanted.plan
         )
-    opened = await sessions.open_session(await errand.connection(), account.id, tenant_id=tenant.id)
+    opened = await sessions.open_session(
+        await errand.connection(), account.id, tenant_id=tenant.id, opening=errand.opening
+    )
     return SignedUp(
         tenant=TenantShown.of(ready or tenant),
         user=User.of(account),
         token=opened.token,
+        expires_at=opened.expires_at,
         checkout_url=checkout_url,
     )
 
 
-async def _account(errand: Errand, data: SignUp) -> Account:
+async def check_wanted(errand: Errand, wanted: Wanted) -> None:
+    """Refuse what can't be, before anything is recorded."""
+    check_slug(wanted.slug)
+    check_name(wanted.name)
+    async with errand.parts.catalog.connection() as connection:
+        plan = await plans.get(connection, wanted.plan)
+    if plan.tier is Tier.DATABASE:
+        raise Unprocessable(f"the plan {plan.name} is made with you: ask sales")
+
+
+async def _account(errand: Errand, data: SignUp, wanted: Wanted) -> Account:
     """Return whose e-mail and password these are; an unknown address becomes an account."""
-    check_slug(data.slug)
-    check_name(data.company)
     check_password(data.password)
     email, passwords = check_email(data.email), errand.parts.passwords
-    await _check_plan(errand, data.plan)
+    await check_wanted(errand, wanted)
     async with errand.parts.catalog.connection() as connection:
         known = await accounts.find_by_email(connection, email)
     if known is None:
+        await throttle.take(errand, throttle.MAIL, about=email)
         # A hash costs what a check costs: how long the answer takes tells nothing.
         password_hash = await passwords.hash(data.password)
         connection = await errand.connection()
         try:
-            return await accounts.create(connection, email=email, password_hash=password_hash)
+            made = await accounts.create(connection, email=email, password_hash=password_hash)
         except Conflict:  # signed up twice at once
             raise _unusable() from None
+        await send_proof(errand, made.id, Purpose.VERIFY, email=email)
+        return made
     try:
-        return await accounts.log_in(
-            errand.parts.catalog, passwords, email=email, password=data.password
-        )
+        return await check_password_of(errand, email=email, password=data.password)
     except NotAuthenticated:
         raise _unusable() from None
 
@@ -110,19 +146,12 @@ def _unusable() -> Conflict:
     return Conflict("this e-mail address can't be used with this password")
 
 
-async def _check_plan(errand: Errand, name: str) -> None:
-    async with errand.parts.catalog.connection() as connection:
-        plan = await plans.get(connection, name)
-    if plan.tier is Tier.DATABASE:
-        raise Unprocessable(f"the plan {name} is made with you: ask sales")
-
-
-async def _tenant(errand: Errand, account: Account, data: SignUp) -> tuple[Tenant, Operation]:
+async def _tenant(errand: Errand, account: Account, wanted: Wanted) -> tuple[Tenant, Operation]:
     connection = await errand.connection()
-    tenant = await tenants.find_by_slug(connection, data.slug)
+    tenant = await tenants.find_by_slug(connection, wanted.slug)
     if tenant is None or not await _is_unfinished(errand, tenant, account):
-        plan = DEFAULT_PLAN if errand.parts.billing.is_bought(data.plan) else data.plan
-        tenant = await tenants.create(connection, slug=data.slug, name=data.company, plan=plan)
+        plan = DEFAULT_PLAN if errand.parts.billing.is_bought(wanted.plan) else wanted.plan
+        tenant = await tenants.create(connection, slug=wanted.slug, name=wanted.name, plan=plan)
         await members.add(connection, tenant.id, account.id, role=OWNER)
         await errand.note(
             "tenant.create", tenant.id, tenant_id=tenant.id, detail={"plan": tenant.plan}

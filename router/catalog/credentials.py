@@ -44,7 +44,8 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls, and what it may do where. Exactly one of the two ids is there.
 
     ``tenant_id`` is the tenant that the credential itself names: a key's own, or the one that a
-    session was switched to.
+    session was switched to. ``is_confined``: that tenant's own identity provider said who it is, so
+    it is nobody outside of it.
     """
 
     token_hash: bytes
@@ -54,6 +55,7 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     memberships: dict[TenantId, Role]
     expires_s: float | None = None
     staff: Staff | None = None
+    is_confined: bool = False
 
     @property
     def actor(self) -> str:
@@ -116,6 +118,7 @@ def _session(row: asyncpg.Record) -> Credential:
         memberships={one.tenant_id: roles.made(one.role, one.permissions) for one in rows},
         expires_s=row["expires_at"].timestamp(),
         staff=_staff(row),
+        is_confined=row["is_confined"],
     )
 
 

@@ -1,13 +1,17 @@
 -- What a caller's token or key allows, in one question: read only when a process meets it first.
 
 -- name: sessions
-SELECT s.token_hash, s.account_id, s.tenant_id, s.expires_at, a.email, a.staff_role,
+SELECT s.token_hash, s.account_id, s.tenant_id, s.expires_at, a.email,
+    s.only_tenant_id IS NOT NULL AS is_confined,
+    CASE WHEN s.only_tenant_id IS NULL THEN a.staff_role END AS staff_role,
     coalesce((
         SELECT json_agg(json_build_object(
             'tenant_id', m.tenant_id, 'role', m.role, 'permissions', r.permissions))
         FROM catalog.membership AS m
         LEFT JOIN catalog.custom_role AS r ON r.tenant_id = m.tenant_id AND r.name = m.role
         WHERE m.account_id = s.account_id
+            AND (s.only_tenant_id IS NULL OR s.only_tenant_id = m.tenant_id)
+            AND (s.only_tenant_id = m.tenant_id OR NOT catalog.needs_sign_on(m, a.email))
     ), '[]')::text AS memberships
 FROM catalog.session AS s
 JOIN catalog.account AS a ON a.id = s.account_id

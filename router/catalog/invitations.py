@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from router.catalog import members, roles, tokens
+from router.catalog import accounts, members, roles, tokens
 from router.catalog.accounts import check_email
 from router.errors import NotFound
 from router.sealing import hash_token
@@ -37,10 +37,15 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IssuedInvitation(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation with its token, which goes to the invited address and nowhere else."""
+    """An invitation with its tokens.
+
+    Whoever invites may hand ``token`` on; ``mailed_token`` goes by mail to the invited address and
+    nowhere else, so whoever brings it reads that address.
+    """
 
     invitation: Invitation
     token: str
+    mailed_token: str
 
 
 async def invite(
@@ -52,7 +57,7 @@ async def invite(
     invited_by: UUID | None = None,
 ) -> IssuedInvitation:
     """Invite an address; an earlier open invitation of it ends. Needs a transaction."""
-    normal, token = check_email(email), tokens.draw_invitation()
+    normal, token, mailed = check_email(email), tokens.draw_invitation(), tokens.draw_invitation()
     await roles.get(connection, tenant_id, role)
     await connection.execute(_SQL["withdraw_open"], tenant_id, normal)
     row = await connection.fetchrow(
@@ -62,11 +67,12 @@ async def invite(
         normal,
         role,
         hash_token(token),
+        hash_token(mailed),
         INVITATION_LIFE,
         invited_by,
     )
     assert row is not None, "an insert returns its row"
-    return IssuedInvitation(invitation=_invitation(row), token=token)
+    return IssuedInvitation(invitation=_invitation(row), token=token, mailed_token=mailed)
 
 
 async def get(connection: Connection, token: str) -> Invitation:
@@ -77,16 +83,27 @@ async def get(connection: Connection, token: str) -> Invitation:
     return _invitation(row)
 
 
+async def is_mailed(connection: Connection, token: str) -> bool:
+    """Tell whether a token is the one that went to the address by mail."""
+    found: bool = await connection.fetchval(_SQL["is_mailed"], hash_token(token))
+    return found
+
+
 async def list_open(connection: Connection, tenant_id: TenantId) -> list[Invitation]:
     """Return the invitations that can still be accepted."""
     return [_invitation(row) for row in await connection.fetch(_SQL["list_open"], tenant_id)]
 
 
 async def accept(connection: Connection, token: str, account: Account) -> Membership:
-    """Let the invited account in; needs a transaction. A token that leaked serves nobody else."""
+    """Let the invited account in; needs a transaction. A token that leaked serves nobody else.
+
+    A token that came by mail proves the address on the way.
+    """
     row = await connection.fetchrow(_SQL["use"], hash_token(token), account.email)
     if row is None:
         raise _not_open()
+    if row["was_mailed"]:
+        await accounts.confirm(connection, account.id)
     return await members.add(connection, row["tenant_id"], account.id, role=row["role"])
 
 

@@ -2,13 +2,16 @@
 DELETE FROM catalog.invitation WHERE tenant_id = $1 AND email = $2 AND accepted_at IS NULL
 
 -- name: create
-INSERT INTO catalog.invitation (id, tenant_id, email, role, token_hash, expires_at, invited_by)
-VALUES ($1, $2, $3, $4, $5, now() + $6::interval, $7)
+INSERT INTO catalog.invitation (id, tenant_id, email, role, token_hash, mailed_token_hash, expires_at, invited_by)
+VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval, $8)
 RETURNING id, tenant_id, email, role, expires_at
 
 -- name: find_open
 SELECT id, tenant_id, email, role, expires_at FROM catalog.invitation
-WHERE token_hash = $1 AND accepted_at IS NULL AND expires_at > now()
+WHERE (token_hash = $1 OR mailed_token_hash = $1) AND accepted_at IS NULL AND expires_at > now()
+
+-- name: is_mailed
+SELECT EXISTS (SELECT FROM catalog.invitation WHERE mailed_token_hash = $1)
 
 -- name: list_open
 SELECT id, tenant_id, email, role, expires_at FROM catalog.invitation
@@ -16,8 +19,9 @@ WHERE tenant_id = $1 AND accepted_at IS NULL AND expires_at > now() ORDER BY ema
 
 -- name: use
 UPDATE catalog.invitation SET accepted_at = now()
-WHERE token_hash = $1 AND email = $2 AND accepted_at IS NULL AND expires_at > now()
-RETURNING tenant_id, role
+WHERE (token_hash = $1 OR mailed_token_hash = $1) AND email = $2 AND accepted_at IS NULL
+    AND expires_at > now()
+RETURNING tenant_id, role, mailed_token_hash = $1 AS was_mailed
 
 -- name: withdraw
 DELETE FROM catalog.invitation WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL

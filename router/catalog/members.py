@@ -36,13 +36,17 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberTenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant as its member sees it at log-in."""
+    """A tenant as its member sees it at log-in.
+
+    ``needs_sign_on``: this member enters it by the tenant's own identity provider alone.
+    """
 
     id: TenantId
     slug: str
     name: str
     role: str
     plan: str
+    needs_sign_on: bool = False
 
 
 async def add(
@@ -94,6 +98,7 @@ async def tenants_of(connection: Connection, account_id: UUID) -> list[MemberTen
             name=row["name"],
             role=row["role"],
             plan=row["plan"],
+            needs_sign_on=row["needs_sign_on"],
         )
         for row in await connection.fetch(_SQL["tenants_of"], account_id)
     ]

@@ -24,8 +24,10 @@ SELECT count(*) FROM catalog.membership WHERE tenant_id = $1
 SELECT FROM catalog.tenant WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: tenants_of
-SELECT t.id, t.slug, t.name, t.plan, m.role
-FROM catalog.membership AS m JOIN catalog.tenant AS t ON t.id = m.tenant_id
+SELECT t.id, t.slug, t.name, t.plan, m.role, catalog.needs_sign_on(m, a.email) AS needs_sign_on
+FROM catalog.membership AS m
+JOIN catalog.tenant AS t ON t.id = m.tenant_id
+JOIN catalog.account AS a ON a.id = m.account_id
 WHERE m.account_id = $1 AND t.status <> 'erased' ORDER BY t.slug
 
 -- name: set_role

@@ -205,6 +205,13 @@ async def rename_slug(connection: Connection, tenant_id: TenantId, slug: str) ->
     return await get_by_id(connection, tenant_id)
 
 
+async def check_free(connection: Connection, slug: str) -> None:
+    """Raise what speaks against a slug for a new tenant; another one may take it a moment later."""
+    await _check_free(connection, slug)
+    if await find_by_slug(connection, slug) is not None:
+        raise _taken(slug)
+
+
 async def reserve_slugs(connection: Connection, slugs: Sequence[str], *, reason: str) -> None:
     """Keep slugs from ever naming a tenant; whoever has one keeps it."""
     await connection.execute(_SQL["reserve_slugs"], sorted(slugs), reason)

@@ -18,6 +18,7 @@ from litestar.enums import ScopeType
 from router.errors import BadRequest, DeadlineExceeded
 from router.gateway.identity import Named, Site, read_header, read_host, read_path
 from router.gateway.problems import log_failure, problem_of, send_problem
+from router.gateway.source import client_of
 
 if TYPE_CHECKING:
     from litestar.types import (
@@ -39,10 +40,13 @@ _log = structlog.get_logger("stepwell.gateway")
 class Gateway:
     """Wraps the application; every HTTP request passes here first and last."""
 
-    def __init__(self, app: ASGIApp, site: Site, *, deadline_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, site: Site, *, deadline_s: float, proxies: int = 0
+    ) -> None:
         self._app = app
         self._site = site
         self._deadline_s = deadline_s
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -52,6 +56,7 @@ class Gateway:
         if scope["method"] == "HEAD":
             # The same answer as to GET; the server, which keeps the method, leaves the body out.
             scope = {**scope, "method": "GET"}
+        scope["client"] = client_of(scope, proxies=self._proxies)
         request_id = _request_id(scope)
         answer = _Answer(send, request_id)
         try:
