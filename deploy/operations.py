@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy import provision
+from deploy import migrating, provision
+from deploy.leaving import check_leaving
 from deploy.making import PlatformPlaces
+from promotion.archive_erase import EraseHandler
+from promotion.archive_export import ArchiveTerms, ExportHandler
+from promotion.archive_restore import RestoreHandler
 from promotion.faults import Faults, FaultSignal
 from promotion.figures import Figures
 from promotion.keep import KeepHandler
@@ -18,18 +23,25 @@ from promotion.settle import SettleHandler
 from promotion.shape import shape_of
 from promotion.terms import HolderPolicy, MoveLimits, Terms
 from promotion.undo import UndoHandler
+from router.catalog.archives import ERASE, EXPORT, RESTORE
 from router.catalog.move_words import KEEP, MOVE, SETTLE, UNDO
 from router.catalog.runner import Runner, RunnerLimits
+from router.catalog.wave_words import MIGRATION
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from deploy.platform import Platform
 
+#: What an archive may unpack to, and how long a kept one lies.
+ARCHIVE_BYTES_MAX = 10**12
+ARCHIVE_KEEP = timedelta(days=7)
+
 
 def make_runner(platform: Platform, registry: CollectorRegistry | None = None) -> Runner:
     """Make the runner of this process; ``registry`` gets what it counts of moves."""
-    terms = _terms(platform, Figures(registry))
+    archive = archive_terms(platform, registry)
+    terms = archive.moving
     return Runner(
         platform.catalog,
         {
@@ -38,11 +50,26 @@ def make_runner(platform: Platform, registry: CollectorRegistry | None = None) -
             KEEP: KeepHandler(terms),
             UNDO: UndoHandler(terms),
             SETTLE: SettleHandler(terms),
+            MIGRATION: migrating.make_handler(platform, registry),
+            EXPORT: ExportHandler(archive),
+            RESTORE: RestoreHandler(archive),
+            ERASE: EraseHandler(archive, partial(check_leaving, platform.catalog)),
         },
         name=f"{socket.gethostname()}:{os.getpid()}",
         limits=RunnerLimits(
             poll_s=platform.settings.worker_poll_s, lease_s=platform.settings.operation_lease_s
         ),
+    )
+
+
+def archive_terms(platform: Platform, registry: CollectorRegistry | None = None) -> ArchiveTerms:
+    """Say what archives are made of and with here."""
+    return ArchiveTerms(
+        moving=_terms(platform, Figures(registry)),
+        product=platform.loaded.product.name,
+        folder=None,
+        keep=ARCHIVE_KEEP,
+        bytes_max=ARCHIVE_BYTES_MAX,
     )
 
 

@@ -74,7 +74,33 @@ TURN_BACK_POINTS = (
     "turn_back.erased",
     "turn_back.after",
 )
-POINTS = (*MOVE_POINTS, *KEEP_POINTS, *UNDO_POINTS, *SETTLE_POINTS, *TURN_BACK_POINTS)
+#: Of archives: taken, restored, and of tenants that are erased, which pass some of settling too.
+EXPORT_POINTS = ("export.piece", "export.written", "export.renamed")
+RESTORE_POINTS = (
+    "restore.before",
+    "restore.made",
+    "restore.landed",
+    "restore.table",
+    "restore.loaded",
+    "restore.index",
+    "restore.merged",
+    "restore.built",
+    "restore.verified",
+    "restore.admitted",
+    "restore.taking_away",
+    "restore.taken_away",
+)
+ERASE_POINTS = ("erase.before", "erase.closed", "erase.summed", "erase.gone", "erase.looked")
+POINTS = (
+    *MOVE_POINTS,
+    *KEEP_POINTS,
+    *UNDO_POINTS,
+    *SETTLE_POINTS,
+    *TURN_BACK_POINTS,
+    *EXPORT_POINTS,
+    *RESTORE_POINTS,
+    *ERASE_POINTS,
+)
 
 
 class FaultSignal(StrEnum):

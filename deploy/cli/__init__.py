@@ -8,6 +8,7 @@ import sys
 import click
 
 from deploy import logs
+from deploy.cli.archive import ARCHIVE_COMMANDS
 from deploy.cli.audit import audit
 from deploy.cli.billing import billing
 from deploy.cli.cluster import cluster
@@ -51,6 +52,9 @@ COMMANDS = (
     gate,
     audit,
 )
+
+for command in ARCHIVE_COMMANDS:
+    tenant.add_command(command)
 
 
 @click.group(
