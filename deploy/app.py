@@ -165,6 +165,7 @@ def _parts(
         directory=platform.directory,
         dispatch=platform.dispatch,
         sealer=platform.sealer,
+        audit_keys=platform.audit_keys,
         passwords=passwords,
         provisioning=provisioning,
         promoting=Promoting(platform),

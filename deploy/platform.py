@@ -13,7 +13,7 @@ from deploy.house import check_packages
 from migrations.product.render import blueprint_of
 from pool_tier.rows import RowsStore
 from pool_tier.schemas import SchemasStore
-from router.catalog import Catalog
+from router.catalog import Catalog, audit_chain
 from router.connect import parse_dsn
 from router.directory import Directory, DirectoryLimits
 from router.dispatch import Dispatch
@@ -33,16 +33,22 @@ if TYPE_CHECKING:
     from router.store import Store
 
 
+def secret_keys_of(settings: Settings) -> list[bytes]:
+    """Return the secret keys: the first seals and signs, every one is believed."""
+    return [key.strip().encode() for key in settings.secret_key.split(",")]
+
+
 class Platform:
     """The parts of a gateway or a worker, made from its settings; nothing is connected yet."""
 
     def __init__(self, settings: Settings) -> None:
         check_packages()
-        secret_keys = [key.strip().encode() for key in settings.secret_key.split(",")]
+        secret_keys = secret_keys_of(settings)
         self.settings = settings
         self.loaded = load(settings.product)
         self.blueprint = blueprint_of(self.loaded)
         self.sealer = Sealer(secret_keys)
+        self.audit_keys = audit_chain.seal_keys(secret_keys)
         self.catalog = Catalog(parse_dsn(settings.database_url, name="STEPWELL_DATABASE_URL"))
         self.directory = Directory(
             self.catalog,

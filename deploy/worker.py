@@ -19,6 +19,7 @@ from deploy.platform import Platform, running
 from deploy.promoting import Promoting
 from deploy.reconcile import Reconciler, SizeRule
 from deploy.reference import ReferenceKeeper
+from deploy.sealing import keep_sealed
 from deploy.tidy import tidy
 from deploy.watchdog import watch
 from router.errors import PlatformError
@@ -54,6 +55,7 @@ async def _work(settings: Settings) -> None:
             "reference tables": ReferenceKeeper(platform).keep,
             "watchdog": lambda: watch(platform),
             "tidying": lambda: tidy(platform),
+            "audit seals": lambda: keep_sealed(platform),
             "reconcile": Reconciler(platform, Promoting(platform)).keep,
             "size rule": SizeRule(platform).keep,
             **billing_chores(platform, provider, registry),

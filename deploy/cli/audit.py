@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +11,20 @@ from uuid import UUID
 import click
 import msgspec
 
-from deploy.cli.reach import catalog_at
-from deploy.cli.shell import asynchronous, json_option, state_option
-from deploy.cli.show import show_json, show_table
+from deploy.cli.reach import catalog_at, settings_for
+from deploy.cli.shell import Failed, asynchronous, json_option, say, state_option
+from deploy.cli.show import show_fields, show_json, show_table
+from deploy.platform import secret_keys_of
+from router.api.audit import VerdictShown
 from router.catalog import audit as trail
-from router.catalog import tenants
+from router.catalog import audit_chain, tenants
 
 if TYPE_CHECKING:
     from router.catalog.audit import AuditEntry
 
 ENTRIES_MAX = 10_000
 PAGE_ITEMS = 200
+_HEAD = re.compile("[0-9a-fA-F]{64}")
 
 
 class AuditDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,3 +99,51 @@ async def list_entries(*, reference: str | None, limit: int, state: Path, as_jso
         for each in documents
     ]
     show_table(("at", "actor", "action", "target", "reason"), rows, empty="nothing was done yet")
+
+
+def _head(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and _HEAD.fullmatch(value) is None:
+        raise click.BadParameter("a head has 64 hexadecimal digits")
+    return None if value is None else value.lower()
+
+
+@audit.command()
+@click.option(
+    "--expect", "expected", metavar="HASH", callback=_head, help="A head that was noted earlier."
+)
+@state_option
+@json_option
+@asynchronous
+async def verify(*, expected: str | None, state: Path, as_json: bool) -> None:
+    """Recompute the whole trail, and say where it was altered, cut or rewritten.
+
+    Note the head that is shown in a place that this installation can't write to.
+    """
+    keys = audit_chain.seal_keys(secret_keys_of(settings_for(state)))
+    async with catalog_at(state) as catalog:
+        verdict = VerdictShown.of(await audit_chain.verify(catalog, keys, expected=expected))
+    if as_json:
+        show_json(verdict)
+    else:
+        _show_verdict(verdict)
+    if not verdict.whole:
+        raise Failed(f"the audit isn't whole: {verdict.breaks[0].detail}")
+
+
+def _show_verdict(verdict: VerdictShown) -> None:
+    show_fields(
+        {
+            "entries": f"{verdict.entries:,}",
+            "not sealed yet": f"{verdict.newer:,}",
+            "sealed at": verdict.sealed_at,
+            "head": verdict.head,
+        }
+    )
+    if verdict.whole:
+        say("the audit is whole")
+        return
+    rows = [
+        (each.kind.value, each.entry, each.chain, each.position, each.detail)
+        for each in verdict.breaks
+    ]
+    show_table(("break", "entry", "chain", "link", "what was found"), rows, empty="")

@@ -14,6 +14,7 @@ from router.api.errand import MemberErrand
 from router.api.shapes import Cursor, Limit, List, read_cursor
 from router.catalog import audit
 from router.catalog.audit import AuditEntry
+from router.catalog.audit_chain import Break, Verdict
 from router.catalog.catalog import Page
 from router.catalog.roles import Permission
 
@@ -30,6 +31,33 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     detail: dict[str, object]
     request_id: str | None
+
+
+class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the trail is whole. ``head`` is what to note elsewhere, and to expect later.
+
+    ``newer`` counts the entries that no seal vouches for yet.
+    """
+
+    whole: bool
+    entries: int
+    newer: int
+    head: str | None
+    sealed_at: datetime | None
+    breaks: tuple[Break, ...]
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> VerdictShown:
+        """Leave out the signature."""
+        last = verdict.seal
+        return cls(
+            whole=verdict.is_whole,
+            entries=verdict.entries,
+            newer=verdict.newer,
+            head=None if last is None else last.digest.hex(),
+            sealed_at=None if last is None else last.sealed_at,
+            breaks=verdict.breaks,
+        )
 
 
 @get(

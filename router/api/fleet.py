@@ -10,10 +10,10 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from router.api.audit import AuditLine, lines
+from router.api.audit import AuditLine, VerdictShown, lines
 from router.api.errand import Errand
 from router.api.shapes import Cursor, Limit, List, OperationShown, read_cursor
-from router.catalog import audit, clusters, operations, tenants
+from router.catalog import audit, audit_chain, clusters, operations, tenants
 from router.catalog.clusters import ClusterRecord, ClusterState
 from router.words import ClusterRole
 
@@ -77,6 +77,22 @@ async def list_ops_audit(
             connection, tenant_id=tenant_id, before=before, items_max=limit
         )
     return lines(page)
+
+
+@get("/audit/verify", tags=["operators"], summary="Whether the audit is whole")
+async def verify_audit(
+    errand: NamedDependency[Errand],
+    *,
+    expect: Annotated[
+        str | None,
+        QueryParameter(pattern="^[0-9a-f]{64}$", description="A `head` that was noted earlier."),
+    ] = None,
+) -> VerdictShown:
+    """Recomputes every entry. `breaks` says where the trail was altered, cut or rewritten."""
+    parts = errand.parts
+    return VerdictShown.of(
+        await audit_chain.verify(parts.catalog, parts.audit_keys, expected=expect)
+    )
 
 
 def _shown(record: ClusterRecord) -> ClusterShown:
