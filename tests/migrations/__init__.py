@@ -1,0 +1,3 @@
+"""Revisions: what they may be, and how they reach every place."""
+
+from __future__ import annotations
