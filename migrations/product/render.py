@@ -22,7 +22,7 @@ from router.errors import ProductRefused
 from router.product.revision_sql import sql_refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
     from alembic.script import Script
@@ -37,7 +37,9 @@ class RenderedRevision(msgspec.Struct, frozen=True, kw_only=True):
 
     ``steps`` are run in places with tenants, ``sql`` in an empty schema; ``downgrade`` is None
     where there is no way back. One that ``is_online`` is run in each place by its ``module``,
-    whose functions then have a connection: ``op.get_bind()``.
+    whose functions then have a connection: ``op.get_bind()``. ``contracts`` is the revision whose
+    release was the last to use what this one drops, ``accepts`` are rules of the linter that it
+    breaks, each with the reason.
     """
 
     id: str
@@ -47,6 +49,8 @@ class RenderedRevision(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     is_online: bool
     module: ModuleType
+    contracts: str | None = None
+    accepts: Mapping[str, str] = {}
 
     @property
     def sql(self) -> str:
@@ -116,6 +120,8 @@ def _revision(script: Script) -> RenderedRevision:
         digest=_digest(steps, script.path if is_online else None),
         is_online=is_online,
         module=script.module,
+        contracts=getattr(script.module, "contracts", None),
+        accepts=dict(getattr(script.module, "accepts", {})),
     )
 
 
@@ -152,7 +158,7 @@ class _Spelling(PostgresqlImpl):
     """Says where Alembic leaves the transaction and enters one again, instead of doing it."""
 
     def emit_begin(self) -> None:
-        self.static_output(mark("together"))
+        self.static_output(mark("transaction"))
 
     def emit_commit(self) -> None:
         self.static_output(mark("alone"))
@@ -164,9 +170,10 @@ def _spell(function: Callable[[], None], path: str) -> str:
         dialect=dialect(),
         opts={"as_sql": True, "output_buffer": written, "literal_binds": True},
     )
+    # A type that is made with its table asks a connection for its dialect: Alembic's writer is one.
     migration.impl = _Spelling(
         migration.dialect,
-        None,
+        migration.connection,
         as_sql=True,
         transactional_ddl=True,
         output_buffer=written,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 #: A line of rendered SQL that says how what follows is run.
-_MARK = re.compile(r"^-- stepwell: (then|alone|together|backfill) ?(.*)$", re.MULTILINE)
+_MARK = re.compile(r"^-- stepwell: (alone|transaction|backfill) ?(.*)$", re.MULTILINE)
 _INDEX = re.compile(
     r"^\s*(create\s+(?:unique\s+)?index)\s+concurrently\s+(?:if\s+not\s+exists\s+)?"
     r'("(?:[^"]|"")+"|\w+)',
@@ -108,7 +108,7 @@ def part(sql: str, *, where: str) -> tuple[Step, ...]:
     steps: list[Step] = []
     is_alone = False
     first, *marked = _MARK.split(sql)
-    for kind, detail, text in [("then", "", first), *_triples(marked)]:
+    for kind, detail, text in [("transaction", "", first), *_triples(marked)]:
         match kind:
             case "backfill":
                 steps.append(_backfill(detail, where=where))
