@@ -6,11 +6,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.gateways import PASSWORD, Customer, GatewayWorld, bearer, expect, new_slug, sign_up
+from router.api.usage import Metric
+from router.words import Limits
+from tests.gateways import PASSWORD, Customer, GatewayWorld, bearer, expect, new_slug, ops, sign_up
 from tests.web.surfing import Surfer
 from web.visitor import SAID_COOKIE, SESSION_COOKIE
+from web.workspace.billing import too_much
 
-PAGES = ("", "/members", "/roles", "/keys")
+PAGES = ("", "/members", "/roles", "/keys", "/billing", "/billing/cancel", "/audit")
 
 
 async def join(made: GatewayWorld, shop: Customer, role: str) -> Surfer:
@@ -221,3 +224,36 @@ async def test_a_role_of_one_s_own_is_made_and_removed_under_a_plan_that_has_the
     assert (await surfer.submit(f"{path}/auditor/remove")).status_code == 303
     refused = await surfer.post(path, {**surfer.forms[path], "name": "owner"})
     assert refused.status_code == 422
+
+
+async def test_the_audit_marks_the_staff_and_ends_in_words(
+    made: GatewayWorld, owner: Surfer, shop: Customer
+) -> None:
+    body = {"limits": {"seats": 40}}
+    path = f"/api/ops/tenants/{shop.slug}/limits"
+    expect(await made.client.post(path, json=body, headers=ops("C-17 wants more seats")), 201)
+    await owner.get(f"/w/{shop.slug}/audit")
+    assert "staff limits.give" in owner.text
+    assert "Why: C-17 wants more seats" in owner.text
+    assert (await owner.get(f"/w/{shop.slug}/audit?after=1")).status_code == 200
+    assert "There is nothing older." in owner.text
+    assert (await owner.get(f"/w/{shop.slug}/audit?after=nonsense")).status_code == 400
+
+
+async def test_where_nothing_is_sold_the_page_says_so(owner: Surfer, shop: Customer) -> None:
+    await owner.get(f"/w/{shop.slug}/billing")
+    assert "There is no invoice yet." in owner.text
+    refused = await owner.submit(f"/w/{shop.slug}/billing/checkout", {"plan": "pro"})
+    assert refused.status_code == 422
+    assert "takes no payments" in owner.text
+
+
+def test_what_a_smaller_plan_has_no_room_for_is_named() -> None:
+    used = [
+        Metric(metric="api_calls", used=9_000, limit=None),
+        Metric(metric="seats", used=6, limit=50),
+        Metric(metric="storage_bytes", used=10, limit=50),
+    ]
+    beyond = too_much(used, Limits(api_calls_per_month=1, seats=5, storage_bytes=10))
+    assert [(each.metric, each.used, each.limit) for each in beyond] == [("seats", 6, 5)]
+    assert too_much(used, Limits()) == []

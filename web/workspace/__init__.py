@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web.workspace import keys, members, overview, roles
+from web.workspace import audit, billing, keys, members, overview, roles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,4 +26,13 @@ PAGES: Sequence[ControllerRouterHandler] = (
     keys.make,
     keys.ask_revocation,
     keys.revoke,
+    billing.show,
+    billing.check_out,
+    billing.open_portal,
+    billing.preview,
+    billing.change,
+    billing.ask_cancellation,
+    billing.cancel,
+    billing.resume,
+    audit.show,
 )
