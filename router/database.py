@@ -57,14 +57,24 @@ _PUT_REVISION = """
     INSERT INTO gate.revision (schema_name, revision) VALUES ($1, $2)
     ON CONFLICT (schema_name) DO UPDATE SET revision = excluded.revision, changed_at = now()
 """
+_PUT_APPLIED = """
+    INSERT INTO gate.applied (schema_name, revision, sql_hash, steps_done, is_whole)
+    SELECT $1, a.revision, a.sql_hash, 0, true
+    FROM unnest($2::text[], $3::text[]) AS a(revision, sql_hash)
+    ON CONFLICT (schema_name, revision) DO NOTHING
+"""
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
-    """The product as SQL: what makes an empty schema one of the head revision."""
+    """The product as SQL: what makes an empty schema one of the head revision.
+
+    ``applied`` are the revisions that it is made of, each with the hash of what it says.
+    """
 
     head: str
     schema_sql: str
     reference_sql: str
+    applied: tuple[tuple[str, str], ...] = ()
 
 
 async def prepare_cluster(connection: Connection, *, app_password: str) -> None:
@@ -132,6 +142,7 @@ async def drop_schema(connection: Connection, schema: str, *, lock_ms: int = 0) 
         await connection.execute(f"SET LOCAL lock_timeout = {int(lock_ms)}")
         await connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
         await connection.execute("DELETE FROM gate.revision WHERE schema_name = $1", schema)
+        await connection.execute("DELETE FROM gate.applied WHERE schema_name = $1", schema)
 
 
 async def shut(connection: Connection, tenant_id: UUID) -> None:
@@ -215,6 +226,13 @@ async def make_schema(
             "RESET ROLE"
         )
         await connection.execute(_PUT_REVISION, schema, blueprint.head)
+        if blueprint.applied:
+            await connection.execute(
+                _PUT_APPLIED,
+                schema,
+                [revision for revision, _ in blueprint.applied],
+                [sql_hash for _, sql_hash in blueprint.applied],
+            )
 
 
 async def admit(connection: Connection, tenant_id: UUID, placement: Placement) -> None:

@@ -11,6 +11,7 @@ from deploy import reference
 from deploy.cli.reach import settings_for
 from deploy.cli.shell import asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_json
+from deploy.cli.waves import cancel, pause, status, tenants
 from deploy.embedded import DEFAULT_PRODUCT
 from deploy.fleet_setup import bring_up_to_date
 from deploy.platform import Platform
@@ -43,6 +44,10 @@ async def catalog(*, state: Path, as_json: bool) -> None:
         show_json({"applied": applied})
     else:
         say(f"applied {', '.join(applied)}" if applied else "the catalog is up to date")
+
+
+for _each in (tenants, status, pause, cancel):
+    migrate.add_command(_each)
 
 
 @click.command()

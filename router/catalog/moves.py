@@ -266,6 +266,7 @@ async def _home(connection: Connection, name: str, role: ClusterRole) -> Cluster
 
 
 async def _no_wave(connection: Connection, tenant: Tenant) -> None:
+    await connection.execute(_SQL["take_turns"])
     if (wave := await running_wave(connection)) is not None:
         raise Conflict(f"tenant {tenant.slug} can't be moved while the migration {wave} runs")
 

@@ -84,6 +84,19 @@ CREATE TABLE gate.revision (
     changed_at  timestamptz NOT NULL DEFAULT now()
 );
 
+-- What each revision has done in a schema, noted in the transaction that did it: the truth about
+-- what was applied, and so it is applied once. progress is where a long step goes on.
+CREATE TABLE gate.applied (
+    schema_name text NOT NULL,
+    revision    text NOT NULL,
+    sql_hash    text NOT NULL,
+    steps_done  integer NOT NULL,
+    is_whole    boolean NOT NULL,
+    progress    jsonb,
+    changed_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (schema_name, revision)
+);
+
 -- Enters one tenant for the rest of the transaction.
 -- capability: purpose (1) tenant (32) epoch (16) expiry in ms (12) key (4) mac (64), hexadecimal.
 -- SW001: the tenant is not here at that epoch; DETAIL is its placement as JSON, {} when unknown.
@@ -307,7 +320,8 @@ $gate$;
 GRANT USAGE ON SCHEMA gate TO stepwell_login;
 GRANT USAGE, CREATE ON SCHEMA gate TO stepwell_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE
-    ON gate.home, gate.change, gate.move, gate.counter, gate.revision TO stepwell_owner;
+    ON gate.home, gate.change, gate.move, gate.counter, gate.revision, gate.applied
+    TO stepwell_owner;
 REVOKE EXECUTE ON FUNCTION gate.enter(text), gate.tenant(), gate.claimed(), gate.next_id(text),
     gate.log_change(), gate.refuse_truncate() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION gate.log_change(), gate.refuse_truncate() TO stepwell_owner;

@@ -1,0 +1,120 @@
+"""How migrations of the product begin, and what their runner is given."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from deploy.doctor import DatabaseName, Patient, examine
+from migrations.product.render import render
+from migrations.waves.chain import Chain
+from migrations.waves.figures import WaveFigures
+from migrations.waves.run import WaveHandler
+from migrations.waves.terms import WaveLimits, WaveTerms
+from router.catalog import waves
+from router.catalog.runner import Runner, RunnerLimits
+from router.catalog.wave_words import MIGRATION, Direction
+from router.catalog.waves import NewMigration
+from router.errors import Unprocessable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from prometheus_client import CollectorRegistry
+
+    from deploy.platform import Platform
+    from migrations.product.render import RenderedProduct
+    from migrations.product.steps import Backfill
+    from router.catalog.moves import By
+    from router.catalog.wave_words import Migration, Place, Rules
+    from router.connect import Connection
+
+
+def make_handler(platform: Platform, registry: CollectorRegistry | None = None) -> WaveHandler:
+    """Make what does operations of kind ``migration``; ``registry`` gets what it counts."""
+    return WaveHandler(wave_terms(platform, registry))
+
+
+def make_runner(platform: Platform) -> Runner:
+    """Make a runner of migrations alone, for a command that works at one itself."""
+    return Runner(
+        platform.catalog,
+        {MIGRATION: make_handler(platform)},
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        limits=RunnerLimits(lease_s=platform.settings.operation_lease_s),
+    )
+
+
+def wave_terms(platform: Platform, registry: CollectorRegistry | None = None) -> WaveTerms:
+    """Gather what a migration works with."""
+
+    async def soundness(places: Sequence[Place]) -> Sequence[str]:
+        return await _unsound(platform, places)
+
+    return WaveTerms(
+        catalog=platform.catalog,
+        fleet=platform.fleet,
+        rendered=render(platform.loaded),
+        limits=WaveLimits(),
+        figures=WaveFigures(registry),
+        fill=_refuse_to_fill,
+        examine=soundness,
+    )
+
+
+async def begin(
+    platform: Platform,
+    rules: Rules,
+    by: By,
+    *,
+    to: str | None = None,
+    head_start: timedelta,
+) -> Migration:
+    """Record a migration to a revision, the newest one unless another is named."""
+    rendered = render(platform.loaded)
+    async with platform.catalog.transaction() as connection:
+        source, direction = await _way(connection, rendered, to or rendered.head)
+        wanted = NewMigration(
+            target=to or rendered.head,
+            source=source,
+            direction=direction,
+            rules=rules,
+            by=by,
+            head_start=head_start,
+        )
+        return await waves.begin(connection, wanted)
+
+
+async def _way(
+    connection: Connection, rendered: RenderedProduct, target: str
+) -> tuple[str, Direction]:
+    """Say where the fleet is, and whether the target lies ahead of it."""
+    order = [revision.id for revision in rendered.revisions]
+    chain = Chain(rendered, target, Direction.UP)
+    known = [revision for _, revision, _ in await waves.known_places(connection)]
+    places = [order.index(revision) for revision in known if revision in order]
+    latest = await waves.latest_target(connection)
+    highest = max(places, default=order.index(latest) if latest in order else 0)
+    if highest <= order.index(target):
+        return order[min(places, default=order.index(target))], Direction.UP
+    Chain(rendered, chain.target, Direction.DOWN).check_way_back(order[highest])
+    return order[highest], Direction.DOWN
+
+
+async def _unsound(platform: Platform, places: Sequence[Place]) -> list[str]:
+    """Have the doctor look at the databases of some places."""
+    names = {(place.cluster, place.database) for place in places}
+    patient = Patient(
+        clusters=[],
+        databases=[DatabaseName(cluster=cluster, database=name) for cluster, name in sorted(names)],
+    )
+    return [str(each) for each in await examine(platform.fleet, patient) if each.grave]
+
+
+async def _refuse_to_fill(connection: Connection, schema: str, step: Backfill) -> None:  # noqa: ARG001 - what every filler is given
+    raise Unprocessable(
+        f"{schema}: this version fills no column in batches; fill {step.table} by a program of "
+        "the product, and leave backfill() out of the revision"
+    )

@@ -1,0 +1,139 @@
+"""Looking at every place: what it has, what it lacks, and what keeps it from being worked at."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from migrations.waves.inside import look
+from migrations.waves.plan import Entry, wave_of
+from router.catalog.wave_words import Direction, EntryState, LedgerEntry
+from router.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from migrations.waves.chain import Chain, Seen
+    from migrations.waves.crew import Crew
+    from router.catalog.wave_words import Migration, Place
+
+_UNANSWERED = (PlatformError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen of all databases: their schemas, or why they can't be asked."""
+
+    seen: Mapping[tuple[str, str], Mapping[str, Seen]]
+    silent: Mapping[tuple[str, str], str]
+
+
+async def look_around(
+    crew: Crew, chain: Chain, places: Iterable[Place], *, at_once_max: int
+) -> View:
+    """Ask every database of these places, one query each."""
+    turns = asyncio.Semaphore(at_once_max)
+    databases = sorted({(place.cluster, place.database) for place in places})
+    seen: dict[tuple[str, str], Mapping[str, Seen]] = {}
+    silent: dict[tuple[str, str], str] = {}
+
+    async def ask(cluster: str, database: str) -> None:
+        async with turns:
+            try:
+                async with crew.connection(cluster, database) as connection:
+                    seen[cluster, database] = await look(connection, chain)
+            except _UNANSWERED as error:
+                silent[cluster, database] = told(error)
+
+    await asyncio.gather(*[ask(*database) for database in databases])
+    return View(seen=seen, silent=silent)
+
+
+def entry_of(place: Place, view: View, chain: Chain, migration: Migration) -> Entry:
+    """Say what a place lacks, as it was seen."""
+    wave, database = wave_of(place, migration.rules), (place.cluster, place.database)
+    problem = view.silent.get(database)
+    if problem is not None:
+        return Entry(place=place, wave=wave, to_do=(chain.target,), waits_for=problem)
+    seen = view.seen[database].get(place.schema)
+    if seen is None:
+        problem = "the product's tables aren't there"
+        return Entry(place=place, wave=wave, to_do=(chain.target,), waits_for=problem)
+    lack = chain.lack(seen)
+    if lack.problem is not None:
+        return Entry(place=place, wave=wave, to_do=(chain.target,), waits_for=lack.problem)
+    if not lack.to_do:
+        return Entry(place=place, wave=wave, to_do=(), state=EntryState.DONE)
+    return Entry(
+        place=place,
+        wave=wave,
+        to_do=lack.to_do,
+        steps_done=lack.steps_done,
+        is_alone=bool(lack.steps_done) or not chain.is_plain(lack.to_do),
+    )
+
+
+def revisions_seen(view: View, places: Iterable[Place]) -> dict[Place, str]:
+    """Return where each place is."""
+    return {
+        place: found[place.schema].revision
+        for place in places
+        if (found := view.seen.get((place.cluster, place.database))) and place.schema in found
+    }
+
+
+def lines_of(entry: Entry, direction: Direction, names: Sequence[str]) -> list[LedgerEntry]:
+    """Spell an entry as the ledger's lines: one for each of the revisions that it had to do."""
+    state = entry.state
+    if state is EntryState.DONE and direction is Direction.DOWN:
+        state = EntryState.SKIPPED
+    return [
+        LedgerEntry(
+            cluster=entry.place.cluster,
+            database=entry.place.database,
+            schema=entry.place.schema,
+            revision=name,
+            state=state,
+            wave=entry.wave,
+            attempts=entry.attempts,
+            error=entry.waits_for or entry.error,
+        )
+        for name in names
+    ]
+
+
+def corrected(
+    entries: Mapping[tuple[str, str, str], Entry],
+    known: Sequence[LedgerEntry],
+    direction: Direction,
+) -> list[LedgerEntry]:
+    """Return the ledger's lines that aren't as the places say."""
+    wanted: dict[tuple[tuple[str, str, str], str], LedgerEntry] = {}
+    for entry in entries.values():
+        for line in lines_of(entry, direction, entry.to_do):
+            wanted[line.key, line.revision] = line
+    for line in known:
+        entry_there, is_open = entries.get(line.key), line.state not in _ENDED
+        if (line.key, line.revision) in wanted or not is_open:
+            continue
+        gone = entry_there is None or entry_there.waits_for is not None
+        ended = EntryState.SKIPPED if gone or direction is Direction.DOWN else EntryState.DONE
+        note = "the place is gone" if entry_there is None else None
+        wanted[line.key, line.revision] = msgspec.structs.replace(line, state=ended, error=note)
+    return [line for line in wanted.values() if line not in _comparable(known)]
+
+
+_ENDED = frozenset({EntryState.DONE, EntryState.SKIPPED})
+
+
+def _comparable(known: Sequence[LedgerEntry]) -> set[LedgerEntry]:
+    return {msgspec.structs.replace(line, started_at=None, finished_at=None) for line in known}
+
+
+def told(error: BaseException) -> str:
+    """Say in one sentence what went wrong."""
+    if isinstance(error, PlatformError):
+        return error.detail
+    return f"{type(error).__name__}: {error}"
