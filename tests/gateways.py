@@ -84,17 +84,19 @@ class GatewayWorld:
 
 
 @contextlib.asynccontextmanager
-async def gateway_world(
+async def gateway_world(  # noqa: PLR0913 - each keyword is a way in which worlds differ
     clusters: Clusters,
     *,
     product: str = STORE_PRODUCT,
     gateways: int = 1,
     changes: dict[str, Any] | None = None,
     plans: Sequence[Plan] | None = None,
+    port: int | None = None,
 ) -> AsyncGenerator[GatewayWorld]:
     """Build a catalog, a shared database and gateways of their own; ``changes`` are settings.
 
-    A test that hurries more than a customer may gives ``plans`` with room for it.
+    A test that hurries more than a customer may gives ``plans`` with room for it. One whose
+    browser has to know the address beforehand gives the ``port`` of its only gateway.
     """
     catalog_name, shared_name = random_name("c_"), random_name("w_")
     admin = parse_dsn(clusters.shared.dsn(), name="shared-1")
@@ -110,7 +112,7 @@ async def gateway_world(
             async with contextlib.AsyncExitStack() as stack:
                 made = GatewayWorld(platform, settings)
                 for _ in range(gateways):
-                    made.gateways.append(await stack.enter_async_context(gateway(settings)))
+                    made.gateways.append(await stack.enter_async_context(gateway(settings, port)))
                 yield made
             await _drop_databases_of_tenants(platform)
     finally:
@@ -122,9 +124,9 @@ async def gateway_world(
 
 
 @contextlib.asynccontextmanager
-async def gateway(settings: Settings) -> AsyncGenerator[Gateway]:
+async def gateway(settings: Settings, port: int | None = None) -> AsyncGenerator[Gateway]:
     """Serve the whole application in this process, over a real socket."""
-    port = free_port()
+    port = free_port() if port is None else port
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),

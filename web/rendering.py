@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -33,9 +33,13 @@ def make_templates() -> TemplateConfig[JinjaTemplateEngine]:
     environment.filters.update(
         {"number": number, "size": size, "day": day, "moment": moment, "lasting": lasting}
     )
-    environment.globals.update(
-        {"draw_key": draw_key, "shown_again": shown_again, "asset": _versions().__getitem__}
-    )
+    versions = _versions()
+    ours: dict[str, Any] = {
+        "draw_key": draw_key,
+        "shown_again": shown_again,
+        "asset": versions.__getitem__,
+    }
+    environment.globals.update(ours)
     return TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment))
 
 

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
-from router.api.sessions import LoggedIn
+from router.api.entering import LoggedIn
 from web.api import Refused
 from web.form import read_form
 from web.visitor import Visitor, own_path

@@ -1,0 +1,97 @@
+"""People at their browsers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Page, Request
+
+from router.catalog import accounts
+from router.catalog.passwords import Passwords
+from tests.gateways import PASSWORD, GatewayWorld, new_slug
+
+#: The file of axe-core inside the package that carries it.
+AXE = Path(str(files("axe_playwright_python"))) / "axe.min.js"
+#: What the browser itself writes when a page answers with a refusal, which tests ask for.
+_EXPECTED = "Failed to load resource"
+
+
+class Person:
+    """One person with a browser of their own."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+        #: What no page may do: ask another host, or break the policy.
+        self.offences: list[str] = []
+        page.on("request", self._asked)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.offences.append(str(error)))
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def at(
+        cls, browser: Browser, site: GatewayWorld, *, is_dark: bool = False
+    ) -> AsyncGenerator[Person]:
+        """Open a window; what happened in it that may not is told at the end."""
+        settings = await browser.new_context(
+            color_scheme="dark" if is_dark else "light", reduced_motion="reduce"
+        )
+        origin = f"http://{site.settings.base_domain}"
+        person = cls(await settings.new_page(), origin)
+        yield person
+        await settings.close()
+        assert person.offences == []
+
+    async def log_in(self, email: str) -> None:
+        await self.open("/login")
+        await self.page.fill("#email", email)
+        await self.page.fill("#password", PASSWORD)
+        await self.press("Log in")
+
+    async def open(self, path: str) -> int:
+        """Open a page by its address; returns the status."""
+        answer = await self.page.goto(self.origin + path)
+        assert answer is not None
+        return answer.status
+
+    async def press(self, name: str) -> None:
+        """Press a button inside the page's own part, and wait for what comes."""
+        async with self.page.expect_navigation():
+            await self.page.locator("main").get_by_role("button", name=name, exact=True).click()
+
+    async def faults(self) -> list[str]:
+        """Return what axe-core finds wrong with the page for people who can't see or point."""
+        # Evaluated and not added as a script: the pages' policy lets in none but ours.
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: dict[str, Any] = await self.page.evaluate("axe.run()")
+        return [
+            f"{each['id']}: {node['target']} {node['failureSummary']}"
+            for each in found["violations"]
+            for node in each["nodes"]
+        ]
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.origin + "/", "data:")):
+            self.offences.append(f"asked {request.url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(_EXPECTED):
+            self.offences.append(message.text)
+
+
+async def staff(site: GatewayWorld, role: str) -> str:
+    """Make one of the staff; returns the e-mail address."""
+    email, passwords = f"{new_slug(role)}@stepwell.example", Passwords()
+    password_hash = await passwords.hash(PASSWORD)
+    passwords.close()
+    async with site.platform.catalog.connection() as connection:
+        made = await accounts.create(connection, email=email, password_hash=password_hash)
+        await connection.execute(
+            "UPDATE catalog.account SET staff_role = $2 WHERE id = $1", made.id, role
+        )
+    return email

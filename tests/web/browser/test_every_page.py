@@ -1,0 +1,78 @@
+"""Every page, light, dark and on a phone: axe-core finds nothing, and nothing leaves the host."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateways import Customer
+from tests.web.browser.people import Person
+
+PHONE = {"width": 360, "height": 740}
+OF_NOBODY = ("/", "/pricing", "/login", "/no/such/page")
+OF_A_WORKSPACE = ("", "/members", "/roles", "/keys", "/nothing-here")
+OF_THE_CONSOLE = (
+    "/console",
+    "/console/tenants",
+    "/console/moves",
+    "/console/clusters",
+    "/console/inbox",
+    "/console/audit",
+)
+LOOKS = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+async def assert_fit(person: Person, path: str, scheme: str) -> None:
+    """See one page as everybody does: wide and narrow, by eye and by ear."""
+    await person.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await person.page.set_viewport_size({"width": 1280, "height": 800})
+    status = await person.open(path)
+    assert status in {200, 404}, (path, status)
+    assert await person.faults() == [], path
+    await person.page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    wide = await person.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= PHONE["width"], f"{path} is {wide} pixels wide on a phone"
+
+
+@LOOKS
+async def test_what_anybody_sees(nobody: Person, scheme: str) -> None:
+    for path in OF_NOBODY:
+        await assert_fit(nobody, path, scheme)
+
+
+@LOOKS
+async def test_what_an_owner_sees(owner: Person, shop: Customer, scheme: str) -> None:
+    for path in ("/workspaces", *(f"/w/{shop.slug}{each}" for each in OF_A_WORKSPACE)):
+        await assert_fit(owner, path, scheme)
+
+
+@LOOKS
+async def test_what_an_operator_sees(operator: Person, shop: Customer, scheme: str) -> None:
+    for path in (*OF_THE_CONSOLE, f"/console/tenants/{shop.slug}"):
+        await assert_fit(operator, path, scheme)
+
+
+async def test_a_page_with_a_fault_would_be_found(nobody: Person) -> None:
+    await nobody.open("/login")
+    await nobody.page.evaluate("document.querySelector('label[for=email]').remove()")
+    assert any(each.startswith("label:") for each in await nobody.faults())
+
+
+async def test_a_request_to_another_host_would_be_found(nobody: Person) -> None:
+    await nobody.open("/login")
+    await nobody.page.evaluate("new Image().src = 'http://elsewhere.example/'")
+    await nobody.page.wait_for_function("performance.now() > 0")
+    assert any("elsewhere.example" in each for each in nobody.offences)
+    nobody.offences.clear()
+
+
+async def test_a_second_click_sends_a_form_once(nobody: Person) -> None:
+    await nobody.open("/login")
+    await nobody.page.fill("#email", "nobody@nowhere.example")
+    await nobody.page.fill("#password", "whatever it is")
+    sent: list[str] = []
+    nobody.page.on("request", lambda request: sent.append(request.method))
+    async with nobody.page.expect_navigation():
+        await nobody.page.locator("main").get_by_role("button", name="Log in").dblclick()
+    assert sent.count("POST") == 1
+    assert await nobody.page.input_value("#email") == "nobody@nowhere.example"
+    assert await nobody.page.input_value("#password") == ""
