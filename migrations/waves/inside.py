@@ -125,6 +125,8 @@ class Inside:
                 await self._by_itself(here, step)
             case Backfill():
                 await self._fill(self._connection, schema, step)
+            case Transactional() | None:
+                pass
         async with self._connection.transaction():
             await self._hold([here])
             if isinstance(step, Transactional):
@@ -174,7 +176,7 @@ class Inside:
             return
         text = "\n".join(_ended(step.sql) for step in steps)
         adopts = needs_adopting(text)
-        grantees = await self._grantees(entries) if adopts else {}
+        grantees: Mapping[str, str] = await self._grantees(entries) if adopts else {}
         parts = [f"SET LOCAL ROLE {_OWNER};"]
         for each in entries:
             schema = each.place.schema

@@ -314,7 +314,7 @@ class Campaign:
             for each in self._entries.values()
             if each.state is EntryState.DONE and each.job and each.wave <= self._wave
         ]
-        found = await self._terms.examine(worked) if worked else []
+        found: Sequence[str] = await self._terms.examine(worked) if worked else ()
         if found:
             more = "" if len(found) <= _FINDINGS_MAX else f" and {len(found) - _FINDINGS_MAX} more"
             raise MigrationHalted(
