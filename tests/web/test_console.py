@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import uuid
+from collections.abc import AsyncGenerator
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from deploy.operations import make_runner
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 from tests.web.surfing import Surfer
 
@@ -145,6 +149,39 @@ async def test_a_move_begun_by_a_form_sent_twice_is_one_and_can_be_cancelled(
     assert f"data: {path}" in ended.partition("event: end")[2]
     shown = await operator.get(path)
     assert "data-live" not in shown.text
+
+
+async def test_a_move_begun_by_a_form_arrives_and_shows_its_proof(
+    made: GatewayWorld, operator: Surfer
+) -> None:
+    shop = await sign_up(made.client)
+    await operator.get(f"/console/tenants/{shop.slug}")
+    sent = await operator.submit(
+        f"/console/tenants/{shop.slug}/move", {"tier": "schema", "reason": "it grows"}
+    )
+    path = sent.headers["location"]
+    async with working(made):
+        assert "done" in await read_live(operator, f"{path}/live")
+    await operator.get(path)
+    assert "What each table had on both sides" in operator.text
+    assert {f"{path}/undo", f"{path}/settle"} <= set(operator.forms)
+    wrong = await operator.submit(f"{path}/settle", {"reason": "room", "confirm": "yes"})
+    assert (wrong.status_code, "Type settle to confirm." in operator.text) == (422, True)
+    told = expect(await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops()), 200)
+    assert told["placement"]["tier"] == "schema"
+
+
+@contextlib.asynccontextmanager
+async def working(made: GatewayWorld) -> AsyncGenerator[None]:
+    """Let a worker's runner work meanwhile."""
+    stop = asyncio.Event()
+    runner = make_runner(made.platform, CollectorRegistry())
+    task = asyncio.get_running_loop().create_task(runner.run_forever(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
 
 
 async def read_live(surfer: Surfer, path: str) -> str:

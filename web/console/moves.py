@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -42,6 +42,14 @@ class _Rendered(Protocol):
         ...
 
 
+class _Engine(Protocol):
+    """What the site brings its templates in."""
+
+    def get_template(self, template_name: str) -> _Rendered:
+        """Find one by its path."""
+        ...
+
+
 @get("/console/moves", include_in_schema=False)
 async def show_moves(
     visitor: NamedDependency[Visitor], tenant: Filter = "", after: Filter = ""
@@ -68,10 +76,9 @@ async def watch_move(
     """The API's own events, rendered; at the end the page is asked for once more."""
     await visitor.staff()
     move = await visitor.api.get(f"/api/ops/moves/{move_id}", MoveDocument)
-    engine = request.app.template_engine
-    assert engine is not None, "the site brings its templates"
-    template = cast("_Rendered", engine.get_template(PART))
-    return ServerSentEvent(_parts(visitor, move.id, template))
+    app: Any = request.app
+    engine: _Engine = app.template_engine
+    return ServerSentEvent(_parts(visitor, move.id, engine.get_template(PART)))
 
 
 @post("/console/moves/{move_id:uuid}/{act:str}", status_code=200, include_in_schema=False)
