@@ -17,7 +17,7 @@ from litestar.static_files import (
 from litestar.types import ControllerRouterHandler
 
 from web import console, front, workspace
-from web.accounts import entry
+from web.accounts import entry, signup
 from web.porch import Policy, Porch
 from web.problems import PAGE_HANDLERS
 from web.rendering import ASSETS
@@ -33,6 +33,8 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     entry.log_in_page,
     entry.log_in,
     entry.log_out,
+    signup.sign_up_page,
+    signup.sign_up,
     *console.PAGES,
     *workspace.PAGES,
 )

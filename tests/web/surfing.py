@@ -21,6 +21,7 @@ class Shown(HTMLParser):
         self.forms: dict[str, dict[str, str]] = {}
         self.links: list[str] = []
         self._form: dict[str, str] | None = None
+        self._select: str | None = None
         self.feed(text)
 
     @property
@@ -35,6 +36,11 @@ class Shown(HTMLParser):
             is_left_out = given.get("type") == "checkbox" and "checked" not in given
             if given.get("name") and not is_left_out:
                 self._form[given["name"]] = given.get("value", "")
+                self._select = given["name"] if tag == "select" else None
+        elif tag == "option" and self._form is not None and self._select is not None:
+            # A browser takes the first one when none is selected.
+            if "selected" in given or not self._form[self._select]:
+                self._form[self._select] = given.get("value", "")
         elif tag == "a" and "href" in given:
             self.links.append(given["href"])
 

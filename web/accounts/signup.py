@@ -1,0 +1,62 @@
+"""Sign-up: an account and its first workspace, ready when the page is answered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Redirect, Template
+
+from billing.routes import PlanShown
+from router.api.shapes import List
+from router.api.signup import DEFAULT_PLAN, SignedUp
+from router.catalog.sessions import SESSION_LIFE
+from web.api import Refused
+from web.form import EMPTY, Form, read_form
+from web.visitor import Visitor
+
+PlanName = Annotated[str, QueryParameter(name="plan", max_length=100)]
+
+
+@get("/signup", include_in_schema=False)
+async def sign_up_page(
+    visitor: NamedDependency[Visitor], plan: PlanName = DEFAULT_PLAN
+) -> Template | Redirect:
+    """Four questions, the plan among them only for whoever didn't come from the price list."""
+    if await visitor.me() is not None:
+        return visitor.to("/workspaces")
+    return await _page(visitor, plan, EMPTY)
+
+
+@post("/signup", status_code=200, include_in_schema=False)
+async def sign_up(
+    visitor: NamedDependency[Visitor], request: Request[Any, Any, Any]
+) -> Template | Redirect:
+    """Whoever chose a plan that costs something goes on to pay; the workspace is there by then."""
+    form = await read_form(request)
+    body = {
+        "email": form.text("email"),
+        "password": form.raw("password"),
+        "company": form.text("company"),
+        "slug": form.text("slug").lower(),
+        "plan": form.text("plan"),
+    }
+    try:
+        made = await visitor.api.change(
+            "POST", "/api/signup", body, wanted=SignedUp, change=form.change
+        )
+    except Refused as refused:
+        return await _page(visitor, body["plan"], form.said(refused))
+    where = made.checkout_url or f"/w/{made.tenant.slug}"
+    return visitor.entered(made.token, datetime.now(UTC) + SESSION_LIFE, where)
+
+
+async def _page(visitor: Visitor, plan: str, form: Form) -> Template:
+    listed = (await visitor.api.get("/api/plans", List[PlanShown])).items
+    plans = [(each.name, each.title) for each in listed if not each.is_contract]
+    known = plan if plan in {name for name, _ in plans} else DEFAULT_PLAN
+    values = {"plans": plans, "plan": known, "site": visitor.web.base_domain}
+    return visitor.page("accounts/signup.html", values, form=form)
