@@ -1,4 +1,7 @@
-"""The demo tenants: one in each tier, with a log-in and, where the product is the shop, rows."""
+"""The demo tenants: one in each tier, with a log-in and, where the product is the shop, rows.
+
+And the demo's staff.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from deploy.operations import make_runner
 from examples.store import product as store
 from examples.store.generate import generate
 from examples.store.models import TABLES, Artist
-from router.catalog import accounts, operations, tenants
+from router.catalog import accounts, audit, operations, staff, tenants
+from router.catalog.audit import Deed
+from router.catalog.credentials import StaffRole
 from router.catalog.operations import OperationFilter, OperationState
 from router.catalog.passwords import Passwords
 from router.errors import ProvisionFailed
@@ -44,6 +49,14 @@ class DemoTenant(msgspec.Struct, frozen=True, kw_only=True):
         return f"owner@{self.slug}.example"
 
 
+class StaffLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person needs to enter the operators' console."""
+
+    role: StaffRole
+    email: str
+    password: str
+
+
 class DemoLogin(msgspec.Struct, frozen=True, kw_only=True):
     """What a person needs to enter a demo tenant."""
 
@@ -53,6 +66,10 @@ class DemoLogin(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
+DEMO_STAFF = {
+    "operator@stepwell.example": StaffRole.OPERATOR,
+    "sales@stepwell.example": StaffRole.SALES,
+}
 DEMO_TENANTS = (
     DemoTenant(slug="corner-records", name="Corner Records", plan="starter", seed=1),
     DemoTenant(slug="city-records", name="City Records", plan="pro", seed=2),
@@ -77,6 +94,36 @@ async def fill(
         return logins
     finally:
         passwords.close()
+
+
+async def fill_staff(platform: Platform, folder: StateFolder) -> list[StaffLogin]:
+    """Make the demo's staff, or who is missing of them, and tell how to enter."""
+    passwords = Passwords()
+    try:
+        logins = [
+            StaffLogin(
+                role=role, email=email, password=folder.secret(f"demo {email}")[:PASSWORD_LENGTH]
+            )
+            for email, role in DEMO_STAFF.items()
+        ]
+        for login in logins:
+            await _ensure_staff(platform, passwords, login)
+        return logins
+    finally:
+        passwords.close()
+
+
+async def _ensure_staff(platform: Platform, passwords: Passwords, login: StaffLogin) -> None:
+    async with platform.catalog.connection() as connection:
+        # Whoever was taken out of the staff since stays out.
+        if await accounts.find_by_email(connection, login.email) is not None:
+            return
+    password_hash = await passwords.hash(login.password)
+    async with platform.catalog.transaction() as connection:
+        await staff.create(connection, login.email, login.role, password_hash=password_hash)
+        detail: dict[str, object] = {"role": login.role}
+        deed = Deed(actor=ACTOR, action="staff.add", target=login.email, detail=detail)
+        await audit.write(connection, deed)
 
 
 async def _ensure_account(platform: Platform, passwords: Passwords, login: DemoLogin) -> None:

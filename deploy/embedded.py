@@ -273,6 +273,8 @@ async def _fill(supervisor: Supervisor, platform: Platform, options: UpOptions) 
     if options.with_demo:
         made = await demo.fill(platform, supervisor.folder, say=supervisor.say)
         supervisor.note(demo=msgspec.json.encode(made).decode())
+        staff = await demo.fill_staff(platform, supervisor.folder)
+        supervisor.note(staff=msgspec.json.encode(staff).decode())
 
 
 async def _together(*pieces: Awaitable[None]) -> None:

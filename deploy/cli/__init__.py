@@ -25,6 +25,7 @@ from deploy.cli.promote import promote
 from deploy.cli.reference import reference
 from deploy.cli.shell import Shell
 from deploy.cli.stack import down, status, up
+from deploy.cli.staff import staff
 from deploy.cli.tenant import tenant
 from deploy.cli.usage import usage
 
@@ -51,6 +52,7 @@ COMMANDS = (
     reference,
     gate,
     audit,
+    staff,
 )
 
 for command in ARCHIVE_COMMANDS:

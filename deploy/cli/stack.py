@@ -13,7 +13,7 @@ import msgspec
 from deploy import embedded
 from deploy.cli.shell import asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_json, show_table
-from deploy.demo import DemoLogin
+from deploy.demo import DemoLogin, StaffLogin
 from deploy.settings import PREFIX
 from deploy.stack import control
 from deploy.stack.state import Kind, Phase
@@ -69,6 +69,7 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
     stripe: StripeAddress = StripeAddress()
     ops_token: str | None = None
     demo: list[DemoLogin] = []
+    staff: list[StaffLogin] = []
 
 
 @click.command()
@@ -153,6 +154,9 @@ async def _welcome(state: Path) -> None:
     for login in document.demo:
         host = str(document.urls.site).removeprefix("http://")
         click.echo(f"{login.plan:<11} http://{login.slug}.{host}/  {login.email}  {login.password}")
+    for member in document.staff:
+        console = f"{document.urls.site}/console"
+        click.echo(f"{member.role:<11} {console}  {member.email}  {member.password}")
     sys.stdout.flush()
 
 
@@ -174,6 +178,7 @@ def _document(state: Path, seen: StackStatus) -> StatusDocument:
         ),
         ops_token=notes.get(PREFIX + "OPS_TOKEN"),
         demo=msgspec.json.decode(notes.get("demo", "[]"), type=list[DemoLogin]),
+        staff=msgspec.json.decode(notes.get("staff", "[]"), type=list[StaffLogin]),
     )
 
 

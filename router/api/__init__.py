@@ -74,6 +74,7 @@ from router.api.sso import (
     show_sign_on,
     start_sign_on,
 )
+from router.api.staff import add_staff, list_staff, remove_staff
 from router.api.tenant import show_tenant
 from router.api.usage import show_usage
 from router.api.workspaces import check_slug_free, make_workspace
@@ -165,6 +166,9 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     list_clusters,
     list_ops_audit,
     verify_audit,
+    list_staff,
+    add_staff,
+    remove_staff,
 )
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections import Counter
 
+import httpx
 import msgspec
 import pytest
 
@@ -47,6 +48,20 @@ def test_a_demo_tenant_is_served_by_both_gateways(stack: Stack, slug: str) -> No
             totals.add(client.get("/reports/revenue").raise_for_status().json()["total"])
     assert len(totals) == 1
     assert float(totals.pop()) > 0
+
+
+@pytest.mark.parametrize("role", ["operator", "sales"])
+def test_the_demo_has_staff_who_enter_the_console(stack: Stack, role: str) -> None:
+    told = msgspec.convert(
+        stack.ask("status", "--json").document()["staff"], type=list[dict[str, str]]
+    )
+    login = next(each for each in told if each["role"] == role)
+    body = {"email": login["email"], "password": login["password"]}
+    with httpx.Client(base_url=f"http://{stack.status().gateways[0]}", timeout=20) as client:
+        token = client.post("/api/login", json=body).raise_for_status().json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        listed = client.get("/api/ops/staff", headers=headers).raise_for_status().json()
+    assert login["email"] in [each["email"] for each in listed["items"]]
 
 
 def test_a_second_up_is_refused_with_a_sentence(stack: Stack) -> None:

@@ -1,13 +1,15 @@
-"""One catalog for the chains, one world with two gateways for staff's access."""
+"""One server with catalogs to spoil, and the command line."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
 import pytest
 
 from router.catalog import Catalog
 from tests.catalog.worlds import Server, catalog_on, server
+from tests.cli.teller import Teller
+from tests.cli.worlds import telling
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +22,10 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 async def catalog(running: Server) -> AsyncIterator[Catalog]:
     """Lend a catalog that the test may spoil."""
     async with catalog_on(running) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def teller() -> Generator[Teller]:
+    with telling() as made:
         yield made

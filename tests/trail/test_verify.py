@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import msgspec
-import pytest
 
 from router.catalog import Catalog, audit_chain
 from router.catalog.audit_chain import Seal
 from tests.cli.teller import Done, Teller
-from tests.cli.worlds import telling
 from tests.trail.test_chains import ENTRIES, tamper, write
 
 SECRET_KEY = "the secret key of these commands: 32 bytes"
@@ -23,12 +19,6 @@ class Told(msgspec.Struct):
     newer: int
     head: str | None
     breaks: list[dict[str, object]]
-
-
-@pytest.fixture(scope="module")
-def teller() -> Generator[Teller]:
-    with telling() as made:
-        yield made
 
 
 def verify(teller: Teller, catalog: Catalog, *words: str) -> Done:
