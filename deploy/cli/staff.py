@@ -44,7 +44,7 @@ def staff() -> None:
     "--role",
     required=True,
     type=ROLES,
-    help="An observer looks, sales bring in customers, an operator may do everything.",
+    help="An observer looks, sales too for now, an operator may do everything.",
 )
 @state_option
 @json_option
