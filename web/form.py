@@ -55,7 +55,11 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def change(self) -> Change:
         """Return what makes sending the form twice do it once, and why it is done."""
-        return Change(reason=self.optional(REASON_FIELD), key=self.optional(KEY_FIELD))
+        key = self.optional(KEY_FIELD)
+        # Ours are ASCII; what somebody made up can't travel in a header.
+        return Change(
+            reason=self.optional(REASON_FIELD), key=key if key and key.isascii() else None
+        )
 
     @property
     def status(self) -> int:
