@@ -6,7 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
@@ -164,7 +164,7 @@ def check_claims(
 
 def _check_audience(claims: Mapping[str, Any], client: Client) -> None:
     audience = claims.get("aud")
-    listed = audience if isinstance(audience, list) else [audience]
+    listed = cast("list[object]", audience) if isinstance(audience, list) else [audience]
     if client.client_id not in listed:
         raise _refused("it is meant for another client")
     authorised = claims.get("azp")

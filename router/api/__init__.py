@@ -43,15 +43,6 @@ from router.api.ops import (
     suspend,
 )
 from router.api.parts import Parts
-from router.api.passkeys import (
-    ask_passkey,
-    ask_registration,
-    list_passkeys,
-    log_in_with_passkey,
-    register_passkey,
-    remove_passkey,
-    rename_passkey,
-)
 from router.api.profile import (
     change_email,
     change_password,
@@ -67,13 +58,6 @@ from router.api.resets import forget_password, reset_password
 from router.api.roles import list_roles, put_role, remove_role
 from router.api.sessions import log_in, log_out, switch
 from router.api.signup import sign_up
-from router.api.sso import (
-    finish_sign_on,
-    put_sign_on,
-    remove_sign_on,
-    show_sign_on,
-    start_sign_on,
-)
 from router.api.staff import add_staff, list_staff, remove_staff
 from router.api.tenant import show_tenant
 from router.api.usage import show_usage
@@ -92,6 +76,8 @@ def platform_routers(parts: Parts) -> list[Router]:
     ]
 
 
+# Passkeys (router/api/passkeys.py) and single sign-on (router/api/sso.py) are written and not yet
+# served: no test has attacked them.
 _STRANGERS: Sequence[ControllerRouterHandler] = (
     sign_up,
     log_in,
@@ -102,10 +88,6 @@ _STRANGERS: Sequence[ControllerRouterHandler] = (
     verify_account,
     forget_password,
     reset_password,
-    ask_passkey,
-    log_in_with_passkey,
-    start_sign_on,
-    finish_sign_on,
 )
 _PERSONS: Sequence[ControllerRouterHandler] = (
     switch,
@@ -123,11 +105,6 @@ _PERSONS: Sequence[ControllerRouterHandler] = (
     list_sessions,
     end_session,
     end_other_sessions,
-    ask_registration,
-    register_passkey,
-    list_passkeys,
-    rename_passkey,
-    remove_passkey,
 )
 _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_members,
@@ -143,9 +120,6 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_keys,
     make_key,
     revoke_key,
-    show_sign_on,
-    put_sign_on,
-    remove_sign_on,
 )
 _OPERATORS: Sequence[ControllerRouterHandler] = (
     onboard,

@@ -40,9 +40,7 @@ _log = structlog.get_logger("stepwell.gateway")
 class Gateway:
     """Wraps the application; every HTTP request passes here first and last."""
 
-    def __init__(
-        self, app: ASGIApp, site: Site, *, deadline_s: float, proxies: int = 0
-    ) -> None:
+    def __init__(self, app: ASGIApp, site: Site, *, deadline_s: float, proxies: int = 0) -> None:
         self._app = app
         self._site = site
         self._deadline_s = deadline_s

@@ -230,10 +230,6 @@ async def test_the_document_describes_every_failure(made: GatewayWorld) -> None:
                 "/api/accounts/verify",
                 "/api/password/forgot",
                 "/api/password/reset",
-                "/api/login/passkey",
-                "/api/login/passkey/options",
-                "/api/sso/start",
-                "/api/sso/finish",
                 "/api/plans",
                 "/api/billing/return",
             }:
