@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from deploy.stack.account import find_account
 from deploy.stack.binaries import find_postgres
 from deploy.stack.parts import postgres_part
 from deploy.stack.postgres import PostgresCluster, postgres_cluster
-from deploy.stack.processes import StopStep
 from deploy.stack.supervisor import supervise
 from migrations.product.render import blueprint_of, reference_sql
 from pool_tier.rows import RowsStore
@@ -66,7 +64,6 @@ STORE_PRODUCT = "examples.store.product:product"
 DURABLE = {"fsync": "off", "full_page_writes": "off"}
 #: Loses the last commits with the server: for tests that end none.
 FAST = {**DURABLE, "synchronous_commit": "off"}
-_AT_ONCE = (StopStep(signal=signal.SIGQUIT, limit_s=20.0),)
 
 
 class Clusters(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +92,7 @@ async def running_clusters(
             )
             for name in ("shared-1", "dedicated-1")
         ]
-        parts = [postgres_part(each) for each in described]
-        if settings == FAST:
-            # Nobody reads what they leave, so they needn't write it.
-            parts = [msgspec.structs.replace(each, stop=_AT_ONCE) for each in parts]
-        await supervisor.start(*parts)
+        await supervisor.start(*[postgres_part(each) for each in described])
         yield Clusters(shared=described[0], dedicated=described[1])
 
 

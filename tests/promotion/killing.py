@@ -32,10 +32,7 @@ SEED = seed()
 STOCK = 1_500
 WRITERS = 4
 SILENT_S_MAX = 1.0
-_LIMIT_S = 90.0
-#: Who dies is given up soon. Who comes after it keeps what it has, however slow the machine is.
-_DYING = {"STEPWELL_OPERATION_LEASE_S": "0.5"}
-_STAYING = {"STEPWELL_OPERATION_LEASE_S": "15"}
+_LIMIT_S = 45.0
 
 
 class Way(Enum):
@@ -85,13 +82,13 @@ class Scene:
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
         """Have a worker at work that nothing happens to."""
-        worker = await self.worker(_STAYING)
+        worker = await self.worker()
         yield
         await worker.stop()
 
     async def kill(self, point: str) -> float:
         """Have a worker die at a point; returns when it did."""
-        worker = await self.worker({**_DYING, "STEPWELL_FAULT_POINT": point})
+        worker = await self.worker({"STEPWELL_FAULT_POINT": point})
         assert await worker.died_of() is signal.SIGKILL, worker.said()
         return time.monotonic()
 

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from deploy.stack.postgres import PostgresCluster
 
-START_S_MAX = 60.0
+START_S_MAX = 30.0
 #: From the moment in which the server answers again.
-RESUMED_S_MAX = 60.0
+RESUMED_S_MAX = 20.0
 #: How long the gateways may take to notice that it does.
 NOTICED_S_MAX = 1.0
 _HERE, _THERE = Goal(Tier.ROWS, "shared-1"), Goal(Tier.SCHEMA, "shared-2")

@@ -79,9 +79,6 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    # Whoever runs the tests under nohup, or in a script's background, hands its deafness down.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         asyncio.run(run(Path(sys.argv[1]), sys.argv[2:]))
     except StackError as error:
