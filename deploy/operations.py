@@ -6,6 +6,7 @@ import os
 import socket
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy import migrating, provision
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from deploy.platform import Platform
-
-#: What an archive may unpack to, and how long a kept one lies.
-ARCHIVE_BYTES_MAX = 10**12
-ARCHIVE_KEEP = timedelta(days=7)
 
 
 def make_runner(platform: Platform, registry: CollectorRegistry | None = None) -> Runner:
@@ -64,12 +61,13 @@ def make_runner(platform: Platform, registry: CollectorRegistry | None = None) -
 
 def archive_terms(platform: Platform, registry: CollectorRegistry | None = None) -> ArchiveTerms:
     """Say what archives are made of and with here."""
+    settings = platform.settings
     return ArchiveTerms(
         moving=_terms(platform, Figures(registry)),
         product=platform.loaded.product.name,
-        folder=None,
-        keep=ARCHIVE_KEEP,
-        bytes_max=ARCHIVE_BYTES_MAX,
+        folder=None if settings.archive_dir is None else Path(settings.archive_dir),
+        keep=timedelta(seconds=settings.archive_keep_s),
+        bytes_max=settings.archive_bytes_max,
     )
 
 

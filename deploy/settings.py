@@ -387,6 +387,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "refuse or allow",
         ),
     ] = "refuse"
+    archive_dir: Annotated[
+        str | None,
+        _said(
+            "a folder that gateways and workers share, where kept archives lie; without it none "
+            "are kept",
+            "folder",
+        ),
+    ] = None
+    archive_keep_s: Annotated[_Delay, _said("how long a kept archive lies there", "seconds")] = (
+        604_800
+    )
+    archive_bytes_max: Annotated[
+        _Many, _said("what an archive may unpack to when it is restored", "bytes")
+    ] = 10**12
     size_rule: Annotated[
         str,
         Meta(pattern="^(propose|promote)$"),

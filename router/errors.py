@@ -12,6 +12,7 @@
     - Unprocessable       422
     - LimitReached        429
     - ProviderRefused     502
+    - MigrationHalted     400
   + Unavailable           the caller may try again later; Retry-After says when
     - TenantBusy          503
     - TenantClosed        503
@@ -27,6 +28,7 @@
     - GraveFinding
   + ProvisionFailed       500, recorded in the operation, which can be repeated
   + CaptureMissing        500, these and the next ones are recorded in a move's operation
+  + GateOutdated          500
   + HoldersRemain         500
   + NotConverging         500
   + ProofDiffers          500
@@ -34,6 +36,7 @@
   + ShapeDiffers          500
   + TooManyChanges        500
   + WaitedTooLong         500
+  + WaitedTooOften        500
 """
 
 from __future__ import annotations

@@ -222,5 +222,18 @@ def told(answer: Response) -> str:
     return f"{answer.status_code} {answer.text[:300]}"
 
 
+#: Calls of a person, in whatever tenant: what they show and change is the person's own.
+_PERSONAL = (
+    "/api/switch",
+    "/api/logout",
+    "/api/me",
+    "/api/profile",
+    "/api/sessions",
+    "/api/slugs/",
+    "/api/workspaces",
+    "/api/invitations/join",
+)
+
+
 def _needs_no_tenant(call: Call) -> bool:
-    return call.path in {"/api/switch", "/api/logout"}
+    return call.path.startswith(_PERSONAL)

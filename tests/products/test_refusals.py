@@ -349,7 +349,7 @@ def test_a_reference_table_may_have_rules_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("first", sorted(OUR_PATHS))
+@pytest.mark.parametrize("first", sorted(OUR_PATHS - {""}))
 def test_a_route_that_would_hide_ours_is_refused(first: str) -> None:
     @get([f"/{first}", f"/{first}/{{name:str}}"])
     async def hiding(name: str = "") -> str:
@@ -363,6 +363,15 @@ def test_a_route_that_would_hide_ours_is_refused(first: str) -> None:
     told = list(route_refusals([hiding, beside]))
     assert len(told) == 2
     assert all(f"/{first} is the platform's; give it another path" in each for each in told)
+
+
+def test_the_start_page_is_ours() -> None:
+    @get("/")
+    async def hiding() -> None:
+        """Begin where we do."""
+
+    (told,) = route_refusals([hiding])
+    assert "/ is the platform's" in told
 
 
 def test_what_litestar_takes_for_no_route_is_told_with_the_rest() -> None:
