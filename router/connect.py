@@ -15,6 +15,8 @@ from router.errors import DatabaseUnreachable, SettingsWrong
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_S_MAX = 5.0
+#: The last is what asyncpg says of a server that dies while it answers.
+_REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _TLS_MODES = ("disable", "verify-full")
 
 
@@ -122,5 +124,5 @@ async def connect(
             max_cached_statement_lifetime=0,
             server_settings={"application_name": f"stepwell {purpose}", **address.settings},
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, *_REFUSALS) as error:
         raise DatabaseUnreachable(f"{address!r} can't be reached: {error}") from error

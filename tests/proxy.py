@@ -40,6 +40,9 @@ class Proxy:
         self.is_shut = False
         #: While this is set, what the server says is lost on its way.
         self.is_mute = False
+        #: While this is set, nobody hears that the server has hung up.
+        self.keeps_ends = False
+        self.ends_kept = 0
 
     def hold(self, needle: bytes) -> Held:
         """Hold back the next message of a client that contains a text, and what follows it."""
@@ -101,6 +104,9 @@ class Proxy:
                 continue
             writer.write(data)
             await writer.drain()
+        if self.keeps_ends:
+            self.ends_kept += 1
+            return
         writer.transport.abort()
 
     def _count(self, data: bytes) -> bytes:

@@ -40,6 +40,8 @@ _SILENCE = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    # What asyncpg says where the server's farewell arrived before the end of the connection.
+    asyncpg.InternalClientError,
     # Another process migrated the catalog under a statement that this one had prepared.
     asyncpg.InvalidCachedStatementError,
 )
@@ -105,6 +107,10 @@ class Catalog:
                     if link.raw.is_closed():
                         # asyncpg's word for a connection that died before this statement.
                         raise ConnectionResetError(str(error)) from error
+                    raise
+                except asyncpg.InternalClientError:
+                    # It may not look closed yet, and must not be lent again.
+                    link.raw.terminate()
                     raise
                 finally:
                     self._take_back(link)

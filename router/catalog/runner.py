@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -175,8 +176,9 @@ class Runner:
                 if claimed is None:
                     return
                 self._start(claimed)
-        except PlatformError as error:
-            _log.warning("operations_not_claimed", reason=error.detail)
+        except (PlatformError, asyncpg.PostgresError) as error:
+            # A catalog that can't be written for a while must not end what runs.
+            _log.warning("operations_not_claimed", reason=_told(error))
 
     def _start(self, operation: Operation) -> asyncio.Task[Operation]:
         job = asyncio.get_running_loop().create_task(self._run(operation))

@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -13,6 +14,8 @@ from router.catalog import Catalog, plans, tenants
 from router.catalog.tenants import TenantFilter
 from router.errors import CatalogUnreachable, Unprocessable
 from tests.catalog.worlds import add_cluster, add_tenant, catalog_on, server
+from tests.proxy import proxied
+from tests.stack.worlds import until
 
 
 async def test_what_postgresql_cannot_hold_is_the_callers_fault(catalog: Catalog) -> None:
@@ -69,6 +72,31 @@ async def test_a_catalog_that_hangs_is_unreachable_in_time(tmp_path: Path) -> No
             os.kill(backend, signal.SIGCONT)
         async with catalog.connection() as connection:
             assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_server_that_says_farewell_and_has_not_hung_up_is_unreachable(
+    catalog: Catalog,
+) -> None:
+    address = catalog.address
+    async with proxied(address.host, address.port) as proxy:
+        host, port = proxy.address
+        behind = Catalog(msgspec.structs.replace(address, host=host, port=port))
+        async with behind.connection() as connection:
+            backend = await connection.fetchval("SELECT pg_backend_pid()")
+        proxy.keeps_ends = True
+        async with catalog.connection() as connection:
+            await connection.fetchval("SELECT pg_terminate_backend($1)", backend)
+        await until(lambda: proxy.ends_kept)
+        async with catalog.connection() as connection:
+            # Whatever came before this answer has been read.
+            await connection.fetchval("SELECT 1")
+        with pytest.raises(CatalogUnreachable, match="doesn't answer") as silent:
+            async with behind.connection() as connection:
+                await connection.fetchval("SELECT 1")
+        assert isinstance(silent.value.__cause__, asyncpg.InternalClientError)
+        async with behind.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+        await behind.close()
 
 
 async def test_a_wrong_password_is_told_without_the_password(catalog: Catalog) -> None:

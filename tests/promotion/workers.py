@@ -55,7 +55,9 @@ class Worker:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has ended."""
         if not self.ended.done():
-            os.kill(self.pid, number)
+            # Its death may not have been told yet.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def stop(self) -> None:
         """Ask it to end, once it has begun to listen, and see that it does."""
@@ -69,8 +71,12 @@ class Worker:
         """Return what it has logged."""
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
-    def _state(self) -> str:
-        text = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+    def _state(self) -> str | None:
+        try:
+            text = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            # It has ended, and whoever waits for it is told soon.
+            return None
         return text.rpartition(")")[2].split()[0]
 
 
