@@ -54,7 +54,7 @@ from tests.plans import roomy_plans
 from tests.worlds import SECRET_KEY, STORE_PRODUCT, Clusters, Placements
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
     from uuid import UUID
 
     from router.catalog.move_words import Move
@@ -339,6 +339,23 @@ def elsewhere(what: Callable[[], Coroutine[Any, Any, T]]) -> T:
     if failed:
         raise failed[0]
     return found[0]
+
+
+@contextlib.contextmanager
+def beside() -> Generator[Callable[[Coroutine[Any, Any, object]], object]]:
+    """Lend a loop in another thread, which lives on between one coroutine and the next.
+
+    Whoever gives it one waits for its end without letting go of our loop.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield lambda what: asyncio.run_coroutine_threadsafe(what, loop).result(LIMIT_S)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 async def until(is_true: Callable[[], Awaitable[object]], *, limit_s: float = 10.0) -> None:
