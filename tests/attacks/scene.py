@@ -218,7 +218,7 @@ async def overheard(scene: Scene, attacker: Prey, ear: Ear) -> AsyncGenerator[Le
 async def fast(lease: Lease, statement: str, ear: Ear) -> bool:
     """Send a text of the attacker's through the fast lane; answer whether it was accepted."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             ear.hear([tuple(row.values()) for row in await lease.fetch(statement)])
     except REFUSALS as error:
         ear.hear_error(error)
@@ -229,7 +229,7 @@ async def fast(lease: Lease, statement: str, ear: Ear) -> bool:
 async def convenient(lease: Lease, statement: str, ear: Ear) -> bool:
     """Send it through the session."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             session = await lease.session()
             result = await session.execute(text(statement.replace(":", r"\:")))
             ear.hear(result.all() if getattr(result, "returns_rows", False) else [])

@@ -53,7 +53,7 @@ async def test_a_session_names_its_account_and_the_roles_it_has(
         assert credential.role_in(uuid4()) is None
 
 
-async def test_a_revoked_key_is_refused_within_a_second(catalog: Catalog, tenant: Tenant) -> None:
+async def test_a_revoked_key_is_refused_at_once(catalog: Catalog, tenant: Tenant) -> None:
     async with catalog.transaction() as connection:
         issued = await keys.issue(connection, tenant.id, name="program", role="member")
     async with directory(catalog) as known, directory(catalog) as another:
@@ -69,9 +69,7 @@ async def test_a_revoked_key_is_refused_within_a_second(catalog: Catalog, tenant
             assert await one.credentials.resolve(issued.secret) is None
 
 
-async def test_whatever_ends_a_session_ends_it_within_a_second(
-    catalog: Catalog, tenant: Tenant
-) -> None:
+async def test_whatever_ends_a_session_ends_it_at_once(catalog: Catalog, tenant: Tenant) -> None:
     async with directory(catalog) as known:
         for ending in ("end", "end_all", "disable"):
             account_id, token = await open_one(catalog, tenant)
@@ -88,7 +86,7 @@ async def test_whatever_ends_a_session_ends_it_within_a_second(
             assert await known.credentials.resolve(token) is None
 
 
-async def test_a_changed_role_counts_within_a_second(catalog: Catalog, tenant: Tenant) -> None:
+async def test_a_changed_role_counts_at_once(catalog: Catalog, tenant: Tenant) -> None:
     account_id, token = await open_one(catalog, tenant, role="owner")
     async with catalog.transaction() as connection:
         await roles.put(connection, tenant.id, "custom", ["rows.read"])
@@ -208,7 +206,7 @@ async def test_a_silent_catalog_keeps_known_sessions_and_a_revocation_counts_aft
             await running.start()
             async with catalog.transaction() as connection:
                 await sessions.end(connection, ended)
-            await until(lambda: known.is_live, limit_s=5)
+            await until(lambda: known.is_live)
             await until(lambda: known.credentials.by_token(ended) is None)
             assert known.credentials.by_token(kept) is not None
 

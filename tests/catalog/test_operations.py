@@ -67,7 +67,7 @@ async def read(catalog: Catalog, operation_id: UUID) -> Operation:
         return await operations.get(connection, operation_id)
 
 
-async def ended(catalog: Catalog, operation_id: UUID, *, limit_s: float = 5) -> Operation:
+async def ended(catalog: Catalog, operation_id: UUID, *, limit_s: float = 30) -> Operation:
     async with asyncio.timeout(limit_s):
         while not (found := await read(catalog, operation_id)).state.is_ended:
             await asyncio.sleep(0.02)
@@ -113,7 +113,7 @@ async def test_a_caller_runs_its_own_at_once_while_workers_look_on(catalog: Cata
 
     async with worker(catalog, run, kind):
         gateway = Runner(catalog, {kind: run}, name="gateway", limits=QUICK)
-        operation_id = await record(catalog, kind, head_start_s=5)
+        operation_id = await record(catalog, kind, head_start_s=60)
         await asyncio.sleep(0.2)
         assert (await gateway.run_one(operation_id)).state is OperationState.DONE
         assert (await gateway.run_one(operation_id)).state is OperationState.DONE
@@ -178,12 +178,13 @@ async def test_work_longer_than_its_lease_keeps_it(catalog: Catalog) -> None:
 
 
 async def test_whoever_is_superseded_is_stopped(catalog: Catalog) -> None:
-    kind, was_stopped = kind_of_its_own(), asyncio.Event()
+    kind, began, was_stopped = kind_of_its_own(), asyncio.Event(), asyncio.Event()
 
     async def run(operation: Operation, progress: Progress) -> None:
         del operation, progress
+        began.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(60)
         except asyncio.CancelledError:
             was_stopped.set()
             raise
@@ -191,13 +192,13 @@ async def test_whoever_is_superseded_is_stopped(catalog: Catalog) -> None:
     runner = Runner(catalog, {kind: run}, name="slow", limits=QUICK)
     operation_id = await record(catalog, kind)
     slow = asyncio.create_task(runner.run_one(operation_id))
-    await asyncio.sleep(0.1)
+    await began.wait()
     async with catalog.connection() as connection:
         await connection.execute(
             "UPDATE catalog.operation SET fencing_token = fencing_token + 1 WHERE id = $1",
             operation_id,
         )
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         assert (await slow).state is OperationState.RUNNING
     assert was_stopped.is_set()
 
@@ -302,17 +303,21 @@ async def test_a_worker_that_stops_gives_back_what_it_has(catalog: Catalog) -> N
 
 
 async def test_a_caller_that_gives_up_doesnt_stop_the_work(catalog: Catalog) -> None:
-    kind = kind_of_its_own()
+    kind, began, may_end = kind_of_its_own(), asyncio.Event(), asyncio.Event()
 
     async def run(operation: Operation, progress: Progress) -> None:
         del operation, progress
-        await asyncio.sleep(0.2)
+        began.set()
+        await may_end.wait()
 
     runner = Runner(catalog, {kind: run}, name="gateway", limits=QUICK)
     operation_id = await record(catalog, kind)
     caller = asyncio.create_task(runner.run_one(operation_id))
-    await asyncio.sleep(0.1)
+    await began.wait()
     caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    may_end.set()
     assert (await ended(catalog, operation_id)).state is OperationState.DONE
 
 

@@ -72,7 +72,7 @@ class Server:
 
     async def _answers(self) -> bool:
         try:
-            connection = await asyncpg.connect(self.cluster.dsn(), ssl=False, timeout=2)
+            connection = await asyncpg.connect(self.cluster.dsn(), ssl=False, timeout=10)
         except (OSError, TimeoutError, asyncpg.PostgresError):
             return False
         await connection.close()

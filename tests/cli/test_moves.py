@@ -129,7 +129,7 @@ def test_a_changed_plan_is_noticed_and_recorded_once(stack: Stack) -> None:
     slug = new_tenant(stack)
     done = stack.ask("plan", "set", slug, "pro")
     assert "the worker moves its rows from tier rows to schema" in done.err
-    stack.until(lambda _: len(moves_of(stack, slug)) == 1, limit_s=5)
+    stack.until(lambda _: len(moves_of(stack, slug)) == 1)
     move = moves_of(stack, slug)[0]
     assert move["target"]["tier"] == "schema"
     trail = stack.ask("audit", "list", "--tenant", slug, "--json").documents()

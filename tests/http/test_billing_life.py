@@ -18,7 +18,7 @@ from tests.http.billed import billed_world
 from tests.worlds import Clusters
 
 DAY_S = 86_400
-HEARD_S_MAX = 10.0
+HEARD_S_MAX = 30.0
 
 
 @pytest.fixture(scope="module")

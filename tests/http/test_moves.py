@@ -202,7 +202,7 @@ async def test_a_full_cluster_takes_nobody(made: GatewayWorld) -> None:
 async def test_a_cluster_that_does_not_answer_takes_nobody(made: GatewayWorld) -> None:
     shop = await sign_up(made.client)
     async with cluster_without_server(made, "shared-dark", capacity=9):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 answer = await ask(made, shop.slug, "rows", cluster="shared-dark")
                 if "isn't known" not in answer.text:
@@ -274,7 +274,7 @@ async def test_a_third_place_is_gone_to_once_the_first_one_is_settled(made: Gate
     first = await begin(made, shop.slug, "schema")
     await carry_out(made, first)
     asked = asyncio.create_task(begin(made, shop.slug, "database"))
-    async with made.platform.catalog.connection() as connection, asyncio.timeout(5):
+    async with made.platform.catalog.connection() as connection, asyncio.timeout(30):
         while (due := await operations.claim_next(connection, MINE, ["settle"])) is None:
             await asyncio.sleep(0.02)
     assert not asked.done()
@@ -295,8 +295,8 @@ async def test_a_move_that_is_not_there_is_not_found(made: GatewayWorld, what: s
         assert answer.status_code in {400, 404}
 
 
-async def read_events(answer: httpx.Response) -> list[dict[str, Any]]:
-    seen: list[dict[str, Any]] = []
+async def read_events(answer: httpx.Response, seen: list[dict[str, Any]]) -> None:
+    """Read a stream of events to its end."""
     event = ""
     async for line in answer.aiter_lines():
         name, _, value = line.partition(": ")
@@ -305,7 +305,6 @@ async def read_events(answer: httpx.Response) -> list[dict[str, Any]]:
         elif name == "data":
             assert event == "move"
             seen.append(msgspec.json.decode(value))
-    return seen
 
 
 async def test_a_watcher_is_told_of_each_change_until_the_end(made: GatewayWorld) -> None:
@@ -315,18 +314,20 @@ async def test_a_watcher_is_told_of_each_change_until_the_end(made: GatewayWorld
     async with made.gateways[1].client.stream("GET", path, headers=ops()) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
-        reading = asyncio.create_task(read_events(answer))
+        seen: list[dict[str, Any]] = []
+        reading = asyncio.create_task(read_events(answer, seen))
         progress = await claim(made, move_id)
         for rows in (10, 20):
-            await asyncio.sleep(0.2)
             noted = Noted(rows_copied=rows, rows_total=20)
             async with made.platform.catalog.transaction() as connection:
                 await moving.note_progress(connection, progress.operation, noted)
-        await asyncio.sleep(0.2)
+            async with asyncio.timeout(30):
+                while not seen or seen[-1]["rows_copied"] != rows:
+                    await asyncio.sleep(0.02)
         async with made.platform.catalog.transaction() as connection:
             await moving.failed(connection, progress, "the disk is full")
-        async with asyncio.timeout(5):
-            seen = await reading
+        async with asyncio.timeout(30):
+            await reading
     assert [each["rows_copied"] for each in seen if each["rows_copied"]][:2] == [10, 20]
     assert (seen[0]["state"], seen[-1]["state"]) == ("running", "failed")
     assert seen[-1] == await shown(made, move_id)
@@ -339,10 +340,11 @@ async def test_the_stream_ends_before_the_deadline_of_the_request(made: GatewayW
     settings = msgspec.structs.replace(made.settings, request_deadline_s=2.0)
     async with gateway(settings) as short:
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(30),
             short.client.stream("GET", f"/api/ops/moves/{move_id}/events", headers=ops()) as answer,
         ):
-            seen = await read_events(answer)
+            seen: list[dict[str, Any]] = []
+            await read_events(answer, seen)
         assert [each["state"] for each in seen] == ["running"]
 
 

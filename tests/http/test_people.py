@@ -10,6 +10,7 @@ import pytest
 from httpx import Response
 
 from tests.gateways import (
+    HEARD_S_MAX,
     PASSWORD,
     Customer,
     GatewayWorld,
@@ -65,7 +66,7 @@ async def test_nobody_sets_the_password_of_an_account_that_is_there(
     )
 
 
-async def test_a_role_that_changes_is_heeded_within_a_second(made: GatewayWorld) -> None:
+async def test_a_role_that_changes_is_heeded_at_once(made: GatewayWorld) -> None:
     customer = await sign_up(made.client)
     email = f"m@{customer.slug}.example"
     added = await add(made, customer, email=email, role="member", password=PASSWORD)
@@ -73,7 +74,7 @@ async def test_a_role_that_changes_is_heeded_within_a_second(made: GatewayWorld)
     headers = bearer(expect(told, 200)["token"])
     path = f"/api/members/{added['id']}"
     expect(await made.client.patch(path, json={"role": "viewer"}, headers=customer.headers), 200)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(HEARD_S_MAX):
         while (await write(made, headers)).status_code != 403:
             await asyncio.sleep(0.01)
     expect(await made.client.delete(path, headers=customer.headers), 204)
@@ -322,7 +323,7 @@ async def accept(made: GatewayWorld, token: str, password: str) -> Response:
 
 
 async def until(made: GatewayWorld, path: str, headers: dict[str, str], status: int) -> None:
-    """Wait until a change is heeded: a second at most."""
-    async with asyncio.timeout(1):
+    """Wait until a change is heeded."""
+    async with asyncio.timeout(HEARD_S_MAX):
         while (await made.client.get(path, headers=headers)).status_code != status:
             await asyncio.sleep(0.01)

@@ -29,7 +29,7 @@ from tests.gateways import (
 from tests.proxy import Proxy, proxied
 
 #: Long enough for a gateway that lost its news to connect again.
-BACK_S_MAX = 15.0
+BACK_S_MAX = 40.0
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

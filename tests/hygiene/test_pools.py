@@ -105,7 +105,7 @@ async def test_what_reaches_a_waiter_as_it_is_cancelled_reaches_the_next(
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        links[0] = await asyncio.wait_for(second, 5)
+        links[0] = await asyncio.wait_for(second, 20)
         for link in links:
             pool.release(link)
 
@@ -117,7 +117,7 @@ async def test_room_that_one_pool_made_goes_to_one_that_has_none(address: Addres
     (task,) = waiting(poor, 1)
     await asyncio.sleep(0)
     rich.release(link)
-    poor.release(await asyncio.wait_for(task, 5))
+    poor.release(await asyncio.wait_for(task, 20))
     assert (rich.open_count, poor.open_count, budget.open_count) == (0, 1, 1)
     await rich.close()
     await poor.close()
@@ -184,7 +184,7 @@ async def test_a_session_that_outlives_its_server_is_counted_out(made: World) ->
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     await lease.rollback()
-    await until(lambda: made.sources.budget.open_count == 0, limit_s=10)
+    await until(lambda: made.sources.budget.open_count == 0, limit_s=30)
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ async def test_a_tenant_that_asks_nothing_holds_no_connection(
         await (await lease.session()).connection()
         await lease.commit()
     assert gateway.sources.budget.open_count == 3
-    await until(lambda: gateway.sources.budget.open_count == 0, limit_s=10)
-    await until(lambda: len(gateway.sources) == 0, limit_s=10)
+    await until(lambda: gateway.sources.budget.open_count == 0, limit_s=30)
+    await until(lambda: len(gateway.sources) == 0, limit_s=30)
     async with gateway.lease(tenant) as lease:
         assert await lease.fetch("SELECT name FROM artist") == []
     reaper.cancel()

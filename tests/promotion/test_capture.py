@@ -65,7 +65,7 @@ async def test_capture_waits_for_the_transactions_that_were_in_before(world: Wor
             # Who comes meanwhile is written down already, and isn't waited for.
             late = await world.dispatch.open(tenant, Mode.WRITE)
             await late.execute("INSERT INTO label (code) VALUES ('b')")
-        await asyncio.wait_for(waking, 5)
+        await asyncio.wait_for(waking, 30)
         await late.commit()
         assert await logged(connection, tenant) == [("label", '["b"]')]
 

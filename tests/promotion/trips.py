@@ -358,7 +358,7 @@ def beside() -> Generator[Callable[[Coroutine[Any, Any, object]], object]]:
         loop.close()
 
 
-async def until(is_true: Callable[[], Awaitable[object]], *, limit_s: float = 10.0) -> None:
+async def until(is_true: Callable[[], Awaitable[object]], *, limit_s: float = 30.0) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(limit_s):
         while not await is_true():

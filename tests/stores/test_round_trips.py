@@ -160,7 +160,7 @@ async def test_a_stale_route_costs_the_refusal_and_a_rollback_behind_it(
         assert lease.placement == tenant.placement
         await lease.fetch(ARTISTS)
         await lease.commit()
-        await until(lambda: pool_of(one).idle_count == 2, limit_s=10)
+        await until(lambda: pool_of(one).idle_count == 2, limit_s=30)
     # The new place comes with the refusal: the catalog isn't asked.
     assert wire.made.directory.refreshed == asked
 

@@ -42,7 +42,7 @@ async def limited(made: GatewayWorld, limits: str) -> Customer:
 
 async def until(made: GatewayWorld, customer: Customer, method: str, status: int) -> Response:
     """Ask until the gateway has heard the news."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             answer = await ask(made.client, customer, method)
             if answer.status_code == status:

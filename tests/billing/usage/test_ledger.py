@@ -154,7 +154,7 @@ async def test_a_lost_answer_doesnt_count_twice(catalog: Catalog) -> None:
         await commit.reached.wait()
         proxy.is_mute = True
         commit.released.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await books(catalog, account.tenant_id) != even(5):
                 await asyncio.sleep(0.01)
         counted(flusher, account, 2)
