@@ -18,7 +18,7 @@ def client_of(scope: HTTPScope, *, proxies: int) -> tuple[str, int] | None:
 
     What stands before those entries is the caller's own word and is never read.
     """
-    seen = scope.get("client")
+    seen = scope.get("client")  # pyright: ignore[reportUnknownMemberType]  # a type of the scope is bare
     if proxies == 0:
         return seen
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]

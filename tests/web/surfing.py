@@ -22,6 +22,7 @@ class Shown(HTMLParser):
         self.links: list[str] = []
         self._form: dict[str, str] | None = None
         self._select: str | None = None
+        self._has_chosen = False
         self.feed(text)
 
     @property
@@ -37,10 +38,12 @@ class Shown(HTMLParser):
             if given.get("name") and not is_left_out:
                 self._form[given["name"]] = given.get("value", "")
                 self._select = given["name"] if tag == "select" else None
+                self._has_chosen = False
         elif tag == "option" and self._form is not None and self._select is not None:
             # A browser takes the first one when none is selected.
-            if "selected" in given or not self._form[self._select]:
+            if "selected" in given or not self._has_chosen:
                 self._form[self._select] = given.get("value", "")
+                self._has_chosen = True
         elif tag == "a" and "href" in given:
             self.links.append(given["href"])
 
