@@ -90,7 +90,11 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
     product = Router(
         path="/",
         route_handlers=list(platform.loaded.product.routes),
-        middleware=[Entrance(platform.directory, platform.dispatch, platform.quota)],
+        middleware=[
+            Entrance(
+                platform.directory, platform.dispatch, platform.quota, catalog=platform.catalog
+            )
+        ],
         dependencies={"lease": Provide(lease_of), "session": Provide(session_of)},
         security=[{"bearer": []}],
         tags=[platform.loaded.product.name],
@@ -175,6 +179,7 @@ def _parts(
         ops_token_hash=hashlib.sha256(ops_token.encode()).digest() if ops_token else None,
         fingerprint_key=derive_password(secret_key, "fingerprints").encode(),
         upgrade_url=platform.upgrade_url,
+        access_minutes_max=settings.access_minutes_max,
         body_bytes_max=settings.body_bytes_max,
         request_deadline_s=settings.request_deadline_s,
     )

@@ -129,6 +129,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "seconds",
         ),
     ] = 120.0
+    access_minutes_max: Annotated[
+        _Count,
+        Meta(le=1_440),
+        _said(
+            "how long staff may have access to a tenant's rows, before they ask again", "minutes"
+        ),
+    ] = 60
     body_bytes_max: Annotated[
         _Count,
         Meta(le=10_000_000_000),

@@ -11,6 +11,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from deploy import logs, payments
+from deploy.accesses import end_accesses
 from deploy.answering import answering
 from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
@@ -55,6 +56,7 @@ async def _work(settings: Settings) -> None:
             "reference tables": ReferenceKeeper(platform).keep,
             "watchdog": lambda: watch(platform),
             "tidying": lambda: tidy(platform),
+            "run out accesses": lambda: end_accesses(platform),
             "audit seals": lambda: keep_sealed(platform),
             "reconcile": Reconciler(platform, Promoting(platform)).keep,
             "size rule": SizeRule(platform).keep,

@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_connection,
+    AsyncAdapt_asyncpg_cursor,
     PGCompiler_asyncpg,
     PGDialect_asyncpg,
     PGIdentifierPreparer_asyncpg,
@@ -50,6 +51,8 @@ class Transaction(Protocol):
 
 if TYPE_CHECKING:
     Begin: TypeAlias = Callable[[], Awaitable[Transaction]]
+    #: Is told of a statement, and may refuse it by raising.
+    Overhear: TypeAlias = Callable[[str], Awaitable[None]]
 
 
 class _Attaching:
@@ -73,12 +76,33 @@ class StoredFormCompiler(PGCompiler_asyncpg):
         return target
 
 
+class _GateCursor(AsyncAdapt_asyncpg_cursor):
+    __slots__ = ()
+
+    async def _executemany(self, operation: str, seq_of_parameters: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's signature
+        # Many at once pass the connection's _prepare by.
+        await cast("_GateConnection", self._adapt_connection).tell(operation)
+        return await super()._executemany(operation, seq_of_parameters)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
+
+
 class _GateConnection(AsyncAdapt_asyncpg_connection):
-    __slots__ = ("begin",)
+    __slots__ = ("begin", "overheard")
+
+    _cursor_cls = _GateCursor
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
         self.begin: Begin | None = None
+        self.overheard: Overhear | None = None
+
+    async def _prepare(self, operation: str, invalidate_timestamp: float) -> Any:  # noqa: ANN401 - SQLAlchemy's signature
+        await self.tell(operation)
+        return await super()._prepare(operation, invalidate_timestamp)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
+
+    async def tell(self, operation: str) -> None:
+        """Tell of a statement that is about to run, and not run it when that fails."""
+        if self.overheard is not None:
+            await self.overheard(operation)
 
     async def _start_transaction(self) -> None:
         # Without a lease only attach() speaks here, inside of the lease's own transaction.
@@ -160,6 +184,11 @@ class AlchemySide:
 def begin_with(connection: AsyncConnection, begin: Begin | None) -> None:
     """Say what begins the connection's next transaction."""
     _adapter(connection).begin = begin
+
+
+def overhear(connection: AsyncConnection, told: Overhear | None) -> None:
+    """Say who is told of each statement of the connection, None for nobody."""
+    _adapter(connection).overheard = told
 
 
 def adopt_transaction(connection: AsyncConnection, transaction: Transaction | None) -> None:

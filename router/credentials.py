@@ -102,7 +102,8 @@ class Credentials:
                     credential = await credentials.find(connection, shown)
                 if credential is None or not any(map(is_old, _sources(credential))):
                     break
-        if credential is not None:
+        if credential is not None and credential.access_id is None:
+            # Staff's access is never remembered: it ends when somebody says so, at once.
             self._put(credential)
         return credential
 
@@ -140,6 +141,8 @@ def _shown(credential: Credential) -> Shown:
 
 def _sources(credential: Credential) -> list[Hashable]:
     """Return all whose change makes a credential worth another question."""
+    if credential.access_id is not None:
+        return []
     of_roles: list[Hashable] = [("role", tenant_id) for tenant_id in credential.memberships]
     if credential.api_key_id is not None:
         return [("api_key", credential.api_key_id), *of_roles]

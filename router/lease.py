@@ -116,13 +116,14 @@ class Moved(Exception):
 class Lease:
     """One open transaction of one tenant. Made by ``open_lease``; ended by commit or rollback."""
 
-    __slots__ = ("_entry", "_has_ended", "_link", "_session", "_source", "is_open")
+    __slots__ = ("_entry", "_has_ended", "_link", "_overheard", "_session", "_source", "is_open")
 
     def __init__(self, entry: Entry, link: Link, source: Source) -> None:
         self._entry = entry
         self._link = link
         self._source = source
         self._session: AsyncSession | None = None
+        self._overheard: alchemy.Overhear | None = None
         self._has_ended = False
         self.is_open = True
 
@@ -136,12 +137,20 @@ class Lease:
         """Whether this lease may write."""
         return self._entry.mode
 
+    def overhear(self, told: alchemy.Overhear) -> None:
+        """Tell of each statement, of either lane, before it runs; nothing may have run yet.
+
+        What raises there keeps the statement from running, the commit of what was written too.
+        """
+        self._overheard = told
+
     async def session(self) -> AsyncSession:
         """Return the transaction as an AsyncSession, the same one at each call."""
         self._check()
         if self._session is None:
             connection = await self._source.side.attach(self._link)
             alchemy.begin_with(connection, self._begin_again)
+            alchemy.overhear(connection, self._overheard)
             alchemy.adopt_transaction(connection, self._transaction)
             self._session = AsyncSession(
                 bind=connection,
@@ -250,10 +259,17 @@ class Lease:
             if self._link.alchemy is not None:
                 alchemy.adopt_transaction(self._link.alchemy, transaction)
         if isinstance(statement, str):
-            return statement, values
-        return statement.spelled(self._entry.placement.schema), statement.arranged(values)
+            text = statement
+        else:
+            text = statement.spelled(self._entry.placement.schema)
+            values = statement.arranged(values)
+        if self._overheard is not None:
+            await self._overheard(text)
+        return text, values
 
     async def _commit(self) -> None:
+        if self._overheard is not None and self._entry.mode is Mode.WRITE:
+            await self._overheard("COMMIT")
         self.is_open = False
         if await self._link.raw.execute("COMMIT") == "ROLLBACK":
             # A statement had failed and the handler went on as if it had not.

@@ -24,7 +24,8 @@ _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
 #: Who an audit row says it was: whoever can read the secret key of this installation.
-ACTOR = "operator:cli"
+NAME = "cli"
+ACTOR = f"operator:{NAME}"
 
 
 class Failed(click.ClickException):

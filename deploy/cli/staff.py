@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from deploy.cli.reach import catalog_at
-from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
+from deploy.cli.shell import ACTOR, NAME, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_json, show_table
-from router.catalog import accounts, audit
+from router.catalog import access, accounts, audit
 from router.catalog import staff as ours
+from router.catalog.access_words import By
 from router.catalog.credentials import StaffRole
 from router.catalog.passwords import Passwords
 
@@ -91,6 +92,7 @@ async def remove(*, email: str, state: Path, as_json: bool) -> None:
     """Let somebody into the console no more; the account stays."""
     async with catalog_at(state) as catalog, catalog.transaction() as connection:
         removed = await ours.remove(connection, email)
+        await access.end_all_of(connection, removed, by=By(actor=ACTOR, name=NAME))
         deed = audit.Deed(actor=ACTOR, action="staff.remove", target=removed)
         await audit.write(connection, deed)
     if as_json:

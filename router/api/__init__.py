@@ -8,6 +8,17 @@ from litestar import Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
+from router.api.access import (
+    approve_access,
+    ask_for_access,
+    deny_access,
+    end_access,
+    enter_access,
+    list_access,
+    list_own_access,
+    show_access,
+    show_transcript,
+)
 from router.api.accounts import create_account, resend_code, verify_account
 from router.api.audit import list_audit
 from router.api.door import Admit, Door, admit_account, admit_anyone, admit_member, admit_operator
@@ -71,7 +82,7 @@ def platform_routers(parts: Parts) -> list[Router]:
     return [
         router_behind(parts, admit_anyone, _STRANGERS),
         router_behind(parts, admit_account, _PERSONS),
-        router_behind(parts, admit_member, [show_tenant, show_usage, list_audit, *_PEOPLE]),
+        router_behind(parts, admit_member, [show_tenant, show_usage, *_TRAIL, *_PEOPLE]),
         router_behind(parts, admit_operator, _OPERATORS, path="/api/ops"),
     ]
 
@@ -106,6 +117,7 @@ _PERSONS: Sequence[ControllerRouterHandler] = (
     end_session,
     end_other_sessions,
 )
+_TRAIL: Sequence[ControllerRouterHandler] = (list_audit, list_own_access)
 _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_members,
     add_member,
@@ -143,6 +155,14 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     list_staff,
     add_staff,
     remove_staff,
+    ask_for_access,
+    list_access,
+    show_access,
+    approve_access,
+    deny_access,
+    enter_access,
+    end_access,
+    show_transcript,
 )
 
 

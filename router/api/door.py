@@ -22,7 +22,7 @@ from router.api.errand import AccountErrand, Errand, MemberErrand
 from router.api.parts import Parts
 from router.catalog import answers, tokens
 from router.catalog.answers import Asked
-from router.catalog.credentials import Staff, StaffRole
+from router.catalog.credentials import Credential, Staff, StaffRole
 from router.catalog.roles import Permission
 from router.errors import BadRequest, NotAllowed, NotAuthenticated, PlatformError
 from router.gateway.edge import Edge
@@ -41,6 +41,8 @@ STAFF: Final = "staff"
 OPERATORS_ONLY: Final = frozenset({StaffRole.OPERATOR})
 REASON_LENGTH_MAX: Final = 500
 AGENT_LENGTH_MAX: Final = 300
+#: The name of whoever holds the operators' token: nobody in particular.
+TOKEN: Final = "token"  # noqa: S105 - a name, and no secret
 _EMAIL_LENGTH_MAX: Final = 254
 _log = structlog.get_logger("stepwell.api")
 
@@ -57,6 +59,7 @@ async def admit_anyone(parts: Parts, scope: HTTPScope) -> Errand:
 async def admit_account(parts: Parts, scope: HTTPScope) -> Errand:
     """Let in whoever logged in; the request names no tenant, or one of no matter."""
     credential = await authenticate(scope, parts.directory)
+    _check_is_no_access(credential)
     if credential.account_id is None:
         raise NotAllowed("an API key belongs to one tenant and can't do that: log in")
     return AccountErrand(
@@ -70,6 +73,7 @@ async def admit_account(parts: Parts, scope: HTTPScope) -> Errand:
 async def admit_member(parts: Parts, scope: HTTPScope) -> Errand:
     """Let in a member of the tenant that the request names, if the role allows it."""
     credential = await authenticate(scope, parts.directory)
+    _check_is_no_access(credential)
     tenant = await find_tenant(scope["state"]["named"], credential, parts.directory)
     errand = MemberErrand(
         parts, request_id=_request_id(scope), credential=credential, tenant=tenant
@@ -83,26 +87,42 @@ async def admit_member(parts: Parts, scope: HTTPScope) -> Errand:
 
 async def admit_operator(parts: Parts, scope: HTTPScope) -> Errand:
     """Let in an operator, who says why when something is to be changed."""
-    errand = Errand(parts, request_id=_request_id(scope), actor=await _operator(parts, scope))
+    staff = await _staff(parts, scope)
+    actor = f"operator:{staff.email if staff else TOKEN}"
+    errand = Errand(parts, request_id=_request_id(scope), actor=actor)
+    errand.staff = staff
     if scope["method"] not in SAFE_METHODS:
         errand.reason = _reason(_values(scope, b"x-reason"))
     return errand
 
 
-async def _operator(parts: Parts, scope: HTTPScope) -> str:
+def _check_is_no_access(credential: Credential) -> None:
+    """Keep staff's access to what it was asked for: the tenant's rows, by its product's routes.
+
+    Here are its people, keys and payments, and no transcript is kept.
+    """
+    if credential.access_id is not None:
+        raise NotAllowed(
+            "staff's access to a tenant opens its product's routes alone: the operators' API and "
+            "console have the rest"
+        )
+
+
+async def _staff(parts: Parts, scope: HTTPScope) -> Staff | None:
+    """Return who of the staff it is; None for whoever holds the operators' token."""
     token = bearer(scope) or ""
     if tokens.is_session(token):
         credential = await authenticate(scope, parts.directory)
         if credential.staff is not None:
             _check_staff(credential.staff, scope)
-            return f"operator:{credential.staff.email}"
+            return credential.staff
     shown = hashlib.sha256(token.encode("latin-1")).digest()
     if parts.ops_token_hash is None or not hmac.compare_digest(shown, parts.ops_token_hash):
         raise NotAuthenticated(
             "send the operators' token, or the session of one of the staff, as "
             "Authorization: Bearer …"
         )
-    return "operator:token"
+    return None
 
 
 def _check_staff(staff: Staff, scope: HTTPScope) -> None:

@@ -16,7 +16,7 @@ from router.api.parts import Parts
 from router.catalog import answers, audit, letters
 from router.catalog.answers import Answer, Asked
 from router.catalog.audit import Deed
-from router.catalog.credentials import Credential
+from router.catalog.credentials import Credential, Staff
 from router.catalog.letters import Letter
 from router.catalog.roles import Role
 from router.catalog.sessions import Opening
@@ -43,6 +43,8 @@ class Errand:
         self.request_id = request_id
         self.actor = actor
         self.reason: str | None = None
+        #: Who of the staff calls; None for all others, whoever holds the operators' token too.
+        self.staff: Staff | None = None
         #: The caller's address and program, as far as they are known.
         self.source = UNKNOWN
         self.agent = ""

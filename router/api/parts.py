@@ -148,5 +148,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     site_url: str
     #: Where a tenant's people get a larger plan.
     upgrade_url: str
+    #: How long staff may have access to a tenant's rows, before they ask again.
+    access_minutes_max: int
     body_bytes_max: int
     request_deadline_s: float

@@ -9,9 +9,10 @@ from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 
+from router.api.access import by_of
 from router.api.errand import Errand
 from router.api.shapes import Email, List
-from router.catalog import staff
+from router.catalog import access, staff
 from router.catalog.accounts import EMAIL_LENGTH_MAX
 from router.catalog.credentials import StaffRole
 from router.catalog.staff import StaffMember
@@ -51,5 +52,7 @@ async def add_staff(errand: NamedDependency[Errand], data: JSONBody[NewStaff]) -
 @delete("/staff/{email:str}", tags=["operators"], summary="Let somebody into the console no more")
 async def remove_staff(errand: NamedDependency[Errand], email: Address) -> None:
     """Every gateway knows within a second. The account stays, with its workspaces."""
-    removed = await staff.remove(await errand.connection(), email)
+    connection = await errand.connection()
+    removed = await staff.remove(connection, email)
+    await access.end_all_of(connection, removed, by=by_of(errand))
     await errand.note("staff.remove", removed, tenant_id=None)

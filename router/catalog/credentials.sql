@@ -23,3 +23,16 @@ SELECT k.id, k.secret_hash, k.tenant_id, k.role, r.permissions
 FROM catalog.api_key AS k
 LEFT JOIN catalog.custom_role AS r ON r.tenant_id = k.tenant_id AND r.name = k.role
 WHERE k.id = ANY($1::text[]) AND k.revoked_at IS NULL
+
+-- name: accesses
+-- Whoever left the staff, or may no longer write, has no access either, from then on.
+SELECT a.token_hash, a.id, a.tenant_id, a.mode, a.requested_by, a.ends_at
+FROM catalog.access AS a
+LEFT JOIN catalog.account AS p
+    ON lower(p.email) = lower(a.requested_by) AND p.disabled_at IS NULL
+WHERE a.token_hash = ANY($1::bytea[]) AND a.ended_at IS NULL AND a.ends_at > now()
+    AND CASE
+        WHEN a.requested_by IN ('token', 'cli') THEN a.mode = 'read'
+        WHEN a.mode = 'write' THEN p.staff_role = 'operator'
+        ELSE p.staff_role IN ('observer', 'operator')
+    END

@@ -1,7 +1,8 @@
 """Tokens: what callers show. Each holds 256 random bits and is stored as its hash.
 
-``stw_s_`` session · ``stw_k_id.secret`` API key · ``stw_i_`` invitation · ``stw_p_`` mailed proof.
-The prefix lets anybody who finds one in a log or a repository know what it is, scanners included.
+``stw_s_`` session · ``stw_k_id.secret`` API key · ``stw_i_`` invitation · ``stw_p_`` mailed proof
+· ``stw_a_`` staff's access to one tenant. The prefix lets anybody who finds one in a log or a
+repository know what it is, scanners included.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 SESSION_PREFIX: Final = "stw_s_"
 KEY_PREFIX: Final = "stw_k_"
 INVITATION_PREFIX: Final = "stw_i_"
+ACCESS_PREFIX: Final = "stw_a_"
 PROOF_PREFIX: Final = "stw_p_"
 _SECRET_BYTES: Final = 32
 _KEY_ID_CHARACTERS: Final = 16
@@ -21,6 +23,7 @@ _DRAWN = r"[A-Za-z0-9_-]{43}"
 _SESSION = re.compile(SESSION_PREFIX + _DRAWN)
 _KEY = re.compile(rf"{KEY_PREFIX}([a-z2-7]{{{_KEY_ID_CHARACTERS}}})\.{_DRAWN}")
 _INVITATION = re.compile(INVITATION_PREFIX + _DRAWN)
+_ACCESS = re.compile(ACCESS_PREFIX + _DRAWN)
 _PROOF = re.compile(PROOF_PREFIX + _DRAWN)
 
 
@@ -44,6 +47,11 @@ def draw_secret() -> str:
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 
+def draw_access() -> str:
+    """Draw the token of an access."""
+    return ACCESS_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+
+
 def draw_key() -> tuple[str, str]:
     """Draw an API key: its id, which may be shown, and the whole of it, which is shown once."""
     key_id = "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_ID_CHARACTERS))
@@ -63,6 +71,11 @@ def is_invitation(token: str) -> bool:
 def is_proof(token: str) -> bool:
     """Tell whether a text could be a mailed proof."""
     return _PROOF.fullmatch(token) is not None
+
+
+def is_access(token: str) -> bool:
+    """Tell whether a text could be the token of an access."""
+    return _ACCESS.fullmatch(token) is not None
 
 
 def key_id_of(token: str) -> str | None:

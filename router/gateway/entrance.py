@@ -27,12 +27,14 @@ from router.gateway.edge import Edge
 from router.gateway.identity import Named, could_exist
 from router.gateway.quota import Unlimited
 from router.gateway.replay import Claim, read_key
+from router.gateway.transcript import begin
 from router.gateway.visit import Visit
 from router.words import Mode, Standing
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+    from router.catalog import Catalog
     from router.catalog.credentials import Credential
     from router.dispatch import Dispatch
     from router.gateway.quota import Admission, Quota
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: One sentence for a tenant that isn't there and for one that is none of the caller's business.
 NO_SUCH_TENANT = "there is no such tenant, or you are no member of it"
+_UNCOUNTED = Unlimited()
 
 
 class KnownCredentials(Protocol):
@@ -105,13 +108,24 @@ async def find_tenant(named: Named, credential: Credential, known: KnownTenants)
 
 
 class Entrance(ASGIMiddleware):
-    """In front of every product route: checks the caller, then stands behind the answer."""
+    """In front of every product route: checks the caller, then stands behind the answer.
+
+    ``catalog`` keeps the transcripts of the staff, who have no way in without it.
+    """
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, known: KnownTenants, dispatch: Dispatch, quota: Quota | None = None) -> None:
+    def __init__(
+        self,
+        known: KnownTenants,
+        dispatch: Dispatch,
+        quota: Quota | None = None,
+        *,
+        catalog: Catalog | None = None,
+    ) -> None:
         self._known = known
         self._dispatch = dispatch
+        self._catalog = catalog
         self._quota: Quota = quota or Unlimited()
 
     def __deepcopy__(self, _: object) -> Self:
@@ -121,11 +135,39 @@ class Entrance(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let one request in, or refuse it."""
         http = cast("HTTPScope", scope)
-        visit = await self._visit(http)
-        tenant, method = visit.tenant, http["method"]
+        credential = await authenticate(http, self._known)
+        if credential.access_id is None:
+            visit = await self._visit(http, credential)
+            await self._serve(
+                visit, await self._admit(visit, http), (http, receive, send), next_app
+            )
+            return
+        if self._catalog is None:
+            raise NotAllowed("staff have no access here: nobody keeps the transcript")
+        transcript = await begin(self._catalog, credential, http)
+        try:
+            visit = await self._visit(http, credential)
+            visit.transcript = transcript
+            asked = (http, receive, transcript.in_front_of(send))
+            # What our own people look at is no use that the tenant makes of its plan.
+            await self._serve(visit, _UNCOUNTED, asked, next_app)
+        except Exception as error:
+            await transcript.fail(error)
+            raise
+
+    async def _admit(self, visit: Visit, scope: HTTPScope) -> Admission:
+        tenant, method = visit.tenant, scope["method"]
         admission = self._quota.try_admit(tenant, method, time.monotonic())
-        if admission is None:
-            admission = await self._quota.admit(tenant, method)
+        return admission or await self._quota.admit(tenant, method)
+
+    async def _serve(
+        self,
+        visit: Visit,
+        admission: Admission,
+        asked: tuple[HTTPScope, Receive, Send],
+        next_app: ASGIApp,
+    ) -> None:
+        http, receive, send = asked
         http["state"]["visit"] = visit
         send = _Told(send, admission)
         edge = Edge(send, visit)
@@ -138,15 +180,14 @@ class Entrance(ASGIMiddleware):
                     await kept.send(send)
                     return
                 receive = visit.claim.receive
-            await next_app(scope, receive, edge)
+            await next_app(http, receive, edge)
         finally:
             # Nothing is left open, whatever ended the request: an answer, an exception, a caller
             # who left, a deadline.
             admission.release()
             await visit.finish(succeeded=False)
 
-    async def _visit(self, scope: HTTPScope) -> Visit:
-        credential = await authenticate(scope, self._known)
+    async def _visit(self, scope: HTTPScope, credential: Credential) -> Visit:
         tenant = await find_tenant(scope["state"]["named"], credential, self._known)
         role = credential.role_in(tenant.id)
         assert role is not None, "find_tenant() returns no tenant that the caller isn't in"

@@ -14,13 +14,24 @@ if TYPE_CHECKING:
 
     from router.dispatch import Dispatch
     from router.gateway.replay import Claim
+    from router.gateway.transcript import Transcript
     from router.words import Mode, Tenant
 
 
 class Visit:
     """Who visits whom. Made by the entrance, after membership was checked and before any lease."""
 
-    __slots__ = ("_dispatch", "_lease", "claim", "mode", "request_id", "role", "tenant", "who")
+    __slots__ = (
+        "_dispatch",
+        "_lease",
+        "claim",
+        "mode",
+        "request_id",
+        "role",
+        "tenant",
+        "transcript",
+        "who",
+    )
 
     def __init__(  # noqa: PLR0913 - a value with an identity: each part is one fact of the request
         self,
@@ -40,11 +51,15 @@ class Visit:
         self.mode = mode
         self.request_id = request_id
         self.claim: Claim | None = None
+        #: Where the staff's requests are written down, statement by statement.
+        self.transcript: Transcript | None = None
 
     async def lease(self) -> Lease:
         """Return the visit's lease, opened when it is first asked for."""
         if self._lease is None:
             self._lease = await self._dispatch.open(self.tenant, self.mode)
+            if self.transcript is not None:
+                self._lease.overhear(self.transcript.tell)
         return self._lease
 
     async def answered(self, start: HTTPResponseStartEvent, body: bytes) -> None:

@@ -20,6 +20,7 @@ TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/usage"): _ANYBODY,
     ("get", "/api/usage/statement"): _P.BILLING_READ,
     ("get", "/api/audit"): _P.AUDIT_READ,
+    ("get", "/api/access"): _ANYBODY,
     ("get", "/api/members"): _P.MEMBERS_READ,
     ("post", "/api/members"): _P.MEMBERS_WRITE,
     ("patch", "/api/members/{member_id}"): _P.MEMBERS_WRITE,

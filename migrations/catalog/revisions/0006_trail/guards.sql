@@ -74,7 +74,7 @@ $guard$;
 CREATE TRIGGER audit_head_moves_on BEFORE UPDATE ON catalog.audit_head
     FOR EACH ROW EXECUTE FUNCTION catalog.audit_head_moves_on();
 
--- What was asked for, approved, begun and ended stays so; a token may be drawn anew until the end.
+-- What was asked for, approved, begun and ended stays so, and one token is all that it ever has.
 CREATE FUNCTION catalog.access_keeps_what_was_asked() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $guard$
@@ -84,8 +84,8 @@ BEGIN
             NEW.ticket, NEW.minutes, NEW.requested_by, NEW.requested_at)
         OR (OLD.approved_at IS NOT NULL AND (OLD.approved_by, OLD.approved_at) IS DISTINCT FROM
             (NEW.approved_by, NEW.approved_at))
-        OR (OLD.begun_at IS NOT NULL AND (OLD.begun_at, OLD.ends_at) IS DISTINCT FROM
-            (NEW.begun_at, NEW.ends_at))
+        OR (OLD.begun_at IS NOT NULL AND (OLD.begun_at, OLD.ends_at, OLD.token_hash)
+            IS DISTINCT FROM (NEW.begun_at, NEW.ends_at, NEW.token_hash))
         OR NEW.requests < OLD.requests
         OR (OLD.ended_at IS NOT NULL AND OLD IS DISTINCT FROM NEW)
     THEN
@@ -117,4 +117,7 @@ $guard$;
 CREATE TRIGGER access_line_is_kept BEFORE UPDATE ON catalog.access_line
     FOR EACH ROW EXECUTE FUNCTION catalog.access_line_is_kept();
 CREATE TRIGGER access_line_is_never_deleted BEFORE DELETE OR TRUNCATE ON catalog.access_line
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog.trail_is_append_only();
+CREATE TRIGGER access_statement_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE
+    ON catalog.access_statement
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.trail_is_append_only();

@@ -60,7 +60,7 @@ CREATE INDEX access_by_tenant ON catalog.access (tenant_id, requested_at, id);
 CREATE INDEX access_by_age ON catalog.access (requested_at, id);
 CREATE INDEX access_to_end ON catalog.access (ends_at) WHERE ended_at IS NULL;
 
--- One request of the staff, written before it runs; its statements are added before its answer.
+-- One request of the staff, written before it runs.
 CREATE TABLE catalog.access_line (
     access_id  uuid NOT NULL CONSTRAINT line_is_of_an_access REFERENCES catalog.access,
     position   integer NOT NULL,
@@ -68,10 +68,20 @@ CREATE TABLE catalog.access_line (
     request_id text NOT NULL,
     method     text NOT NULL,
     path       text NOT NULL CONSTRAINT line_path_is_bounded CHECK (length(path) <= 2000),
-    status     smallint,  -- null: it still runs, or its gateway died
-    statements jsonb NOT NULL DEFAULT '[]',
-    left_out   integer NOT NULL DEFAULT 0,  -- statements beyond the bound
+    status     smallint,  -- null: it still runs, or it was broken off
     PRIMARY KEY (access_id, position)
+);
+
+-- One statement of such a request, written before it runs and without its values: those are the
+-- tenant's, and would outlive its erasure here.
+CREATE TABLE catalog.access_statement (
+    access_id uuid NOT NULL,
+    position  integer NOT NULL,
+    number    integer NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    text      text NOT NULL CONSTRAINT statement_is_bounded CHECK (length(text) <= 2000),
+    PRIMARY KEY (access_id, position, number),
+    CONSTRAINT statement_is_of_a_line FOREIGN KEY (access_id, position) REFERENCES catalog.access_line
 );
 
 CREATE VIEW catalog.access_whole AS
@@ -81,7 +91,8 @@ SELECT a.id, a.tenant_id, t.slug, a.mode, a.reason, a.ticket, a.minutes, a.reque
     CASE
         WHEN a.begun_at IS NOT NULL AND a.ended_at IS NULL AND a.ends_at > now() THEN 'active'
         WHEN a.begun_at IS NOT NULL THEN 'ended'
-        WHEN a.ended_at IS NOT NULL THEN 'withdrawn'
+        WHEN a.ended_at IS NOT NULL AND a.ended_by = a.requested_by THEN 'withdrawn'
+        WHEN a.ended_at IS NOT NULL THEN 'denied'
         WHEN coalesce(a.approved_at, a.requested_at) < now() - interval '1 day' THEN 'lapsed'
         WHEN a.approved_at IS NOT NULL OR a.mode = 'read' THEN 'ready'
         ELSE 'requested'
