@@ -231,6 +231,15 @@ async def transcript_page(
     return Page(items=items, next=str(items[-1].position) if len(rows) > items_max else None)
 
 
+async def is_vouched_for(connection: Connection, known: Access) -> bool | None:
+    """Tell whether the transcript is what the audit says it was at the end; None before that."""
+    row = await connection.fetchrow(_SQL["vouched"], known.tenant_id, str(known.id))
+    if row is None:
+        return None
+    digest: str | None = await connection.fetchval(_SQL["digest"], known.id)
+    return bool(row["transcript"] == digest)
+
+
 async def _locked(connection: Connection, access_id: UUID) -> Access:
     await connection.execute(_SQL["lock"], access_id)
     return await get(connection, access_id)

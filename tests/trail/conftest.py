@@ -1,4 +1,4 @@
-"""One server with catalogs to spoil, and the command line."""
+"""One server with catalogs to spoil, the command line, and gateways that staff have access by."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from router.catalog import Catalog
 from tests.catalog.worlds import Server, catalog_on, server
 from tests.cli.teller import Teller
 from tests.cli.worlds import telling
+from tests.gateways import Customer, GatewayWorld, gateway_world, sign_up
+from tests.plans import roomy_plans
+from tests.trail.staffed import Colleague, hire
+from tests.worlds import Clusters
+
+SCRIBBLING = "tests.trail.scribbling:product"
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +35,33 @@ async def catalog(running: Server) -> AsyncIterator[Catalog]:
 def teller() -> Generator[Teller]:
     with telling() as made:
         yield made
+
+
+@pytest.fixture(scope="package")
+async def made(clusters: Clusters) -> AsyncIterator[GatewayWorld]:
+    """Lend two gateways whose product writes where it shouldn't."""
+    async with gateway_world(
+        clusters, product=SCRIBBLING, gateways=2, plans=roomy_plans()
+    ) as built:
+        yield built
+
+
+@pytest.fixture(scope="package")
+async def shop(made: GatewayWorld) -> Customer:
+    return await sign_up(made.client)
+
+
+@pytest.fixture(scope="package")
+async def operator(made: GatewayWorld) -> Colleague:
+    return await hire(made, "operator")
+
+
+@pytest.fixture(scope="package")
+async def second(made: GatewayWorld) -> Colleague:
+    """Lend another operator: the second pair of eyes."""
+    return await hire(made, "operator")
+
+
+@pytest.fixture(scope="package")
+async def observer(made: GatewayWorld) -> Colleague:
+    return await hire(made, "observer")
