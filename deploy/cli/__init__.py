@@ -8,6 +8,7 @@ import sys
 import click
 
 from deploy import logs
+from deploy.cli.access import access
 from deploy.cli.archive import ARCHIVE_COMMANDS
 from deploy.cli.audit import audit
 from deploy.cli.billing import billing
@@ -53,6 +54,7 @@ COMMANDS = (
     gate,
     audit,
     staff,
+    access,
 )
 
 for command in ARCHIVE_COMMANDS:

@@ -20,7 +20,7 @@ from router.catalog.roles import Permission
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One deed. ``actor`` is account:ID, key:ID, operator:NAME or worker."""
+    """One deed. ``actor`` is account:ID, key:ID, operator:NAME, staff:EMAIL or worker."""
 
     id: int
     at: datetime
