@@ -20,8 +20,10 @@ _SQL = load("router.catalog", "audit.sql")
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done. ``actor`` is ``account:ID``, ``key:ID``, ``operator:NAME``,
-    ``staff:EMAIL`` in a tenant's rows, or ``worker``."""
+    """What was done.
+
+    ``actor`` is ``account:ID``, ``key:ID``, ``operator:NAME``, ``staff:EMAIL`` or ``worker``.
+    """
 
     actor: str
     action: str
