@@ -7,6 +7,7 @@ the syncer sees. Without a provider, plans are given away, as an installation of
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import msgspec
 import structlog
@@ -142,8 +143,8 @@ class Desk:
             tenant_id=tenant.id,
             customer_id=customer_id,
             lines=lines,
-            success_url=self._return_url(tenant, "paid"),
-            cancel_url=self._return_url(tenant, "left"),
+            success_url=self._return_url(tenant, "paid", plan=wanted.plan),
+            cancel_url=self._return_url(tenant, "left", plan=wanted.plan),
             trial_days=self.listed[wanted.plan].trial_days,
         )
         return await provider.checkout(purchase, key=key)
@@ -250,8 +251,9 @@ class Desk:
     def _syncer(self) -> Syncer:
         return Syncer(self.catalog, self.provider, self.policy)
 
-    def _return_url(self, tenant: Tenant, how: str) -> str:
-        return f"{self._site}/api/billing/return?tenant={tenant.slug}&checkout={how}"
+    def _return_url(self, tenant: Tenant, how: str, *, plan: str = "") -> str:
+        told = urlencode({"checkout": how, "plan": plan})
+        return f"{self._site}/w/{tenant.slug}/upgrade/return?{told}"
 
 
 def _costs(listed: ListedPlan) -> bool:

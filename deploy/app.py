@@ -40,7 +40,7 @@ from router.gateway.visit import lease_of, session_of
 from router.outside import Outside
 from router.sealing import derive_password
 from web.inside import Inside
-from web.problems import HANDLERS
+from web.problems import handlers_of
 from web.rendering import make_templates
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
             PrometheusConfig(app_name="stepwell", prefix="stepwell", group_path=True).middleware
         ],
         plugins=[] if tracing is None else [tracing.plugin],
-        exception_handlers=HANDLERS,
+        exception_handlers=handlers_of(web.site_url),
         openapi_config=_openapi(),
         request_max_body_size=platform.settings.body_bytes_max,
         logging_config=None,

@@ -65,7 +65,7 @@ class Platform:
         self.sources = Sources(Budget(settings.connections_max), pools_max=settings.pools_max)
         self.stores = self._stores()
         self.dispatch = Dispatch(self.stores, self.fleet, self.directory, self._timeouts())
-        self.upgrade_url = site_url(settings.base_domain) + "/api/billing"
+        self.upgrade_url = site_url(settings.base_domain) + "/upgrade"
         #: Counts nothing until a gateway starts it.
         self.quota = UsageQuota(
             self.catalog,

@@ -36,6 +36,13 @@ async def pricing(visitor: NamedDependency[Visitor]) -> Template:
     return visitor.page("pricing.html", {"plans": plans.items})
 
 
+@get("/upgrade", include_in_schema=False)
+async def upgrade(visitor: NamedDependency[Visitor]) -> Redirect:
+    """Where a refusal over a limit leads: to the plans of the workspace that one is in."""
+    me = await visitor.known()
+    return visitor.to("/workspaces" if me.tenant is None else f"/w/{me.tenant.slug}/billing")
+
+
 @get("/workspaces", include_in_schema=False)
 async def workspaces(visitor: NamedDependency[Visitor]) -> Template:
     """All of the visitor's workspaces, with role and plan."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from litestar.response import Redirect, Template
 
 from router.gateway.problems import Problem, answer, log_failure, problem_headers, problem_of
 from web.api import Refused
-from web.visitor import ToLogIn, ToSwitch, Visitor, log_in_path
+from web.visitor import ToLogIn, ToNewAddress, ToSwitch, Visitor, log_in_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _NEXT = {
     HTTPStatus.FORBIDDEN: "Ask an owner of the workspace if you need this.",
     HTTPStatus.NOT_FOUND: "Check the address, or start from the first page.",
+    HTTPStatus.PAYMENT_REQUIRED: "Nothing is lost, and reading goes on. Pay what is due, and "
+    "writing goes on too.",
     HTTPStatus.TOO_MANY_REQUESTS: "Wait a moment, or choose a larger plan.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Nothing was lost. Try again in a moment.",
 }
@@ -33,6 +36,8 @@ def page_answer(request: Request[Any, Any, Any], error: Exception) -> Response[A
             return _to_log_in(visitor, error.path)
         case Refused() if error.is_(HTTPStatus.UNAUTHORIZED) and visitor is not None:
             return _to_log_in(visitor, visitor.address if request.method == "GET" else "/")
+        case ToNewAddress():
+            return Redirect(error.path, status_code=303)
         case ToSwitch() if visitor is not None:
             visitor_page = visitor.page(
                 "switch.html", {"wanted": error.slug, "next": error.path, "me": error.me}
@@ -46,14 +51,22 @@ def page_answer(request: Request[Any, Any, Any], error: Exception) -> Response[A
             return _page(request, problem)
 
 
-def any_answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+def any_answer(
+    request: Request[Any, Any, Any], error: Exception, *, site_url: str
+) -> Response[Any]:
     """Litestar's exception handler of everything else: a page only for whom one is of use."""
     wants_page = "text/html" in request.headers.get("accept", "")
     if not wants_page or request.scope["path"].startswith(("/api/", "/webhooks/")):
         return answer(request, error)
     problem = problem_of(error)
     log_failure(problem, error)
-    return _page(request, problem)
+    return _page(request, problem, site_url=site_url)
+
+
+def handlers_of(site_url: str) -> dict[int | type[Exception], Callable[..., Response[Any]]]:
+    """Make the handlers of what isn't a page; their links lead to the site from any host."""
+    handler = partial(any_answer, site_url=site_url)
+    return {HTTPException: handler, Exception: handler}
 
 
 def _to_log_in(visitor: Visitor | None, path: str) -> Redirect:
@@ -66,7 +79,9 @@ def _to_log_in(visitor: Visitor | None, path: str) -> Redirect:
     return Redirect(where, status_code=303, cookies=[*gone, *visitor.to(where, said=said).cookies])
 
 
-def _page(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+def _page(
+    request: Request[Any, Any, Any], problem: Problem, *, site_url: str = ""
+) -> Response[Any]:
     state = request.scope["state"]
     page = Template(
         "problem.html",
@@ -76,12 +91,21 @@ def _page(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
             "request_id": state.get("request_id", ""),
             "visitor": state.get("visitor"),
             "me": None,
+            "site_url": site_url,
+            "upgrade_url": _upgrade_url(problem, site_url),
         },
         status_code=problem.status,
         media_type="text/html",
         headers=problem_headers(problem),
     )
     return _with_headers(request, page)
+
+
+def _upgrade_url(problem: Problem, site_url: str) -> str | None:
+    """Return where more is to be had, where that is what is missing."""
+    if problem.status == HTTPStatus.PAYMENT_REQUIRED:
+        return f"{site_url}/upgrade"
+    return problem.upgrade_url
 
 
 def _with_headers(request: Request[Any, Any, Any], page: Template) -> Response[Any]:
@@ -94,8 +118,4 @@ def _with_headers(request: Request[Any, Any, Any], page: Template) -> Response[A
 PAGE_HANDLERS: dict[int | type[Exception], Callable[..., Response[Any]]] = {
     HTTPException: page_answer,
     Exception: page_answer,
-}
-HANDLERS: dict[int | type[Exception], Callable[..., Response[Any]]] = {
-    HTTPException: any_answer,
-    Exception: any_answer,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,7 +66,7 @@ def size(value: int | None) -> str:
     return f"{left:.{digits}f} {_BYTE_UNITS[unit]}"
 
 
-def day(value: datetime | None) -> str:
+def day(value: date | None) -> str:
     """Spell a day as people everywhere read it."""
     return "" if value is None else f"{value.day} {value:%B %Y}"
 

@@ -26,6 +26,7 @@ ASSET_LIFE_S = 31_536_000
 _PAGES: Sequence[ControllerRouterHandler] = (
     front.start,
     front.pricing,
+    front.upgrade,
     front.workspaces,
     front.switch,
     entry.log_in_page,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, unquote, urlencode
 
 import httpx
@@ -16,10 +16,14 @@ from litestar.response import Redirect, Template
 from litestar.types import Scope
 
 from router.api.me import Me
+from router.api.onmoves import OwnMove
+from router.api.shapes import List
 from router.api.tenant import TenantWhole
 from router.catalog.credentials import StaffRole
+from router.catalog.move_words import MoveState
 from router.errors import NotAllowed, NotFound
 from web.api import Api, Refused
+from web.banners import Banner, banners
 from web.form import EMPTY, Form
 
 #: The prefix makes browsers take these from this very host only, over TLS (or on loopback).
@@ -54,6 +58,14 @@ class ToSwitch(Exception):
         super().__init__(slug)
         self.me = me
         self.slug = slug
+        self.path = path
+
+
+class ToNewAddress(Exception):
+    """The workspace has another slug by now: the page is at ``path``."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
         self.path = path
 
 
@@ -98,11 +110,23 @@ class Visitor:
         """Enter a workspace; a stranger's is as absent as one that isn't there."""
         me = await self.known()
         if all(each.slug != slug for each in me.tenants):
-            raise NotFound(NO_SUCH_PAGE)
+            await self._lead_on(slug)
         if me.tenant is None or me.tenant.slug != slug:
             raise ToSwitch(me, slug, self.address if self._is_safe else f"/w/{slug}")
         api = self.api.within(slug)
-        return Workspace(self, me, api, await api.get("/api/tenant", TenantWhole))
+        tenant = await api.get("/api/tenant", TenantWhole)
+        newest = (await api.get("/api/moves", List[OwnMove], {"limit": 1})).items
+        move = next((each for each in newest if each.state is MoveState.RUNNING), None)
+        return Workspace(self, me, api, tenant, move=move)
+
+    async def _lead_on(self, slug: str) -> NoReturn:
+        """Raise where a workspace is that had this slug; a stranger learns nothing by it."""
+        try:
+            tenant = await self.api.within(slug).get("/api/tenant", TenantWhole)
+        except Refused:
+            raise NotFound(NO_SUCH_PAGE) from None
+        root, here = f"/w/{tenant.slug}", f"/w/{slug}"
+        raise ToNewAddress(root + self.address.removeprefix(here) if self._is_safe else root)
 
     async def staff(self, *roles: StaffRole) -> Me:
         """Let in the staff, or those of them in one of the roles; to all others it isn't there."""
@@ -159,14 +183,22 @@ class Visitor:
 
 
 class Workspace:
-    """A visitor inside one workspace. ``api`` asks within it."""
+    """A visitor inside one workspace. ``api`` asks within it; ``move`` is one that runs now."""
 
-    def __init__(self, visitor: Visitor, me: Me, api: Api, tenant: TenantWhole) -> None:
+    def __init__(
+        self, visitor: Visitor, me: Me, api: Api, tenant: TenantWhole, *, move: OwnMove | None
+    ) -> None:
         self.visitor = visitor
         self.me = me
         self.api = api
         self.tenant = tenant
+        self.move = move
         self.root = f"/w/{tenant.slug}"
+
+    @property
+    def banners(self) -> list[Banner]:
+        """What is said on every page."""
+        return banners(self.tenant, self.me, datetime.now(UTC))
 
     def allows(self, permission: str) -> bool:
         """Tell whether the visitor's role allows something: what it doesn't isn't offered."""

@@ -33,6 +33,7 @@ from router.api.invitations import (
     withdraw_invitation,
 )
 from router.api.keys import list_keys, make_key, revoke_key
+from router.api.location import show_location
 from router.api.me import show_me
 from router.api.members import add_member, change_member, list_members, remove_member
 from router.api.moves import (
@@ -44,6 +45,7 @@ from router.api.moves import (
     undo_move,
     watch_move,
 )
+from router.api.onmoves import list_own_moves, show_own_move, watch_own_move
 from router.api.ops import (
     list_tenants,
     maintain,
@@ -70,7 +72,7 @@ from router.api.roles import list_roles, put_role, remove_role
 from router.api.sessions import log_in, log_out, switch
 from router.api.signup import sign_up
 from router.api.staff import add_staff, list_staff, remove_staff
-from router.api.tenant import show_tenant
+from router.api.tenant import change_tenant, show_tenant
 from router.api.usage import show_usage
 from router.api.workspaces import check_slug_free, make_workspace
 
@@ -82,7 +84,7 @@ def platform_routers(parts: Parts) -> list[Router]:
     return [
         router_behind(parts, admit_anyone, _STRANGERS),
         router_behind(parts, admit_account, _PERSONS),
-        router_behind(parts, admit_member, [show_tenant, show_usage, *_TRAIL, *_PEOPLE]),
+        router_behind(parts, admit_member, [*_TENANTS, *_PEOPLE]),
         router_behind(parts, admit_operator, _OPERATORS, path="/api/ops"),
     ]
 
@@ -117,7 +119,17 @@ _PERSONS: Sequence[ControllerRouterHandler] = (
     end_session,
     end_other_sessions,
 )
-_TRAIL: Sequence[ControllerRouterHandler] = (list_audit, list_own_access)
+_TENANTS: Sequence[ControllerRouterHandler] = (
+    show_tenant,
+    change_tenant,
+    show_usage,
+    show_location,
+    list_own_moves,
+    show_own_move,
+    watch_own_move,
+    list_audit,
+    list_own_access,
+)
 _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_members,
     add_member,

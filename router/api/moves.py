@@ -140,10 +140,16 @@ async def settle_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) 
     return MoveBegun(operation=OperationShown.of(operation))
 
 
+def watch_s_max(deadline_s: float) -> float:
+    """Return for how long a stream may go on."""
+    return max(deadline_s - _MARGIN_S, deadline_s / 2)
+
+
 async def _events(errand: Errand, move_id: UUID) -> AsyncGenerator[ServerSentEventMessage]:
     parts = errand.parts
-    s_max = max(parts.request_deadline_s - _MARGIN_S, parts.request_deadline_s / 2)
-    following = follow_move(parts.move_news, parts.catalog, move_id, s_max=s_max)
+    following = follow_move(
+        parts.move_news, parts.catalog, move_id, s_max=watch_s_max(parts.request_deadline_s)
+    )
     async with contextlib.aclosing(following):
         async for document in following:
             if document is None:

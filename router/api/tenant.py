@@ -6,16 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from litestar import get
+from litestar import get, patch
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from msgspec import UNSET, UnsetType
 
+from router.api import throttle
 from router.api.door import NEEDS
 from router.api.errand import MemberErrand
 from router.api.parts import Parts
-from router.api.shapes import OperationShown
+from router.api.shapes import Name, OperationShown, Word
 from router.api.usage import measure
-from router.catalog import operations
+from router.catalog import operations, tenants
 from router.catalog.operations import OperationFilter
+from router.catalog.roles import Permission
 from router.errors import CatalogUnreachable
 from router.words import Limits, Standing, Tenant, TenantStatus, Tier
 
@@ -41,10 +45,43 @@ class TenantWhole(msgspec.Struct, frozen=True, kw_only=True):
     operation: OperationShown | None
 
 
+class TenantChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be different; what is left out stays."""
+
+    name: Name | UnsetType = UNSET
+    slug: Word | UnsetType = UNSET
+
+
 @get("/tenant", tags=["tenant"], summary="The tenant that the request names", opt={NEEDS: None})
 async def show_tenant(errand: NamedDependency[MemberErrand]) -> TenantWhole:
     """`operation` is what is being done to the tenant now, if anything is."""
-    tenant, parts = errand.tenant, errand.parts
+    return await _whole(errand.parts, errand.tenant)
+
+
+@patch(
+    "/tenant",
+    tags=["tenant"],
+    summary="Change the tenant's name or slug",
+    opt={NEEDS: Permission.SETTINGS_WRITE},
+)
+async def change_tenant(
+    errand: NamedDependency[MemberErrand], data: JSONBody[TenantChange]
+) -> TenantWhole:
+    """A slug that it had before still leads to it, and is nobody else's; five a day may be new."""
+    tenant, name, slug = errand.tenant, data.name, data.slug
+    if slug is not UNSET and slug != tenant.slug:
+        await throttle.take(errand, throttle.RENAME, about=str(tenant.id))
+        await tenants.rename_slug(await errand.connection(), tenant.id, slug)
+        await errand.record("tenant.set_slug", slug, {"from": tenant.slug})
+    if name is not UNSET and name.strip() != tenant.name:
+        await tenants.set_name(await errand.connection(), tenant.id, name)
+        await errand.record("tenant.rename", tenant.slug, {"from": tenant.name})
+    await errand.commit()
+    changed = await errand.parts.directory.refresh(tenant.id)
+    return await _whole(errand.parts, changed or tenant)
+
+
+async def _whole(parts: Parts, tenant: Tenant) -> TenantWhole:
     place = tenant.placement
     usage: dict[str, int] | None = None
     operation: OperationShown | None = None

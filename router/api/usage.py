@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 from litestar import get
@@ -12,7 +12,7 @@ from router.api.door import NEEDS
 from router.api.errand import MemberErrand
 from router.api.parts import Parts
 from router.api.shapes import List
-from router.catalog import members, usage
+from router.catalog import forecast, members, usage
 from router.catalog.usage import API_CALLS, SEATS, STORAGE_BYTES
 from router.errors import Unavailable
 from router.months import month_of
@@ -26,6 +26,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """One metric; a limit of null is by contract, a period of null has no beginning and no end.
 
     ``measured_at`` is there for what is measured from time to time instead of counted.
+    ``reaches_limit_on`` is the day on which the limit will be reached before the period ends, if
+    what was used lately goes on; null when it won't.
     """
 
     metric: str
@@ -34,6 +36,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     period: str | None = None
     resets_at: datetime | None = None
     measured_at: datetime | None = None
+    reaches_limit_on: date | None = None
 
 
 @get("/usage", tags=["tenant"], summary="What is used of what the plan allows", opt={NEEDS: None})
@@ -44,17 +47,29 @@ async def show_usage(errand: NamedDependency[MemberErrand]) -> List[Metric]:
 
 async def measure(parts: Parts, tenant: Tenant) -> list[Metric]:
     """Say everything that can be said now."""
-    month = month_of(datetime.now(UTC))
+    now = datetime.now(UTC)
+    month = month_of(now)
     async with parts.catalog.connection() as connection:
         counted = await usage.counted(connection, tenant.id, month)
+        hours = await usage.hours(
+            connection,
+            tenant.id,
+            API_CALLS,
+            since=max(month.begins_at, now - forecast.LOOKED_AT),
+            until=month.ends_at,
+        )
         seats = await members.count(connection, tenant.id)
+    used, limit = counted.get(API_CALLS, 0), tenant.limits.api_calls_per_month
     metrics = [
         Metric(
             metric=API_CALLS,
-            used=counted.get(API_CALLS, 0),
-            limit=tenant.limits.api_calls_per_month,
+            used=used,
+            limit=limit,
             period=_MONTHLY,
             resets_at=month.ends_at,
+            reaches_limit_on=forecast.reaches_limit_on(
+                hours, used=used, limit=limit, month=month, now=now
+            ),
         ),
         Metric(metric=SEATS, used=seats, limit=tenant.limits.seats),
     ]

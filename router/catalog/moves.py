@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _SQL = load("router.catalog", "moves.sql")
 _RETRY_AFTER_S = 1
+_PAUSES_LOOKED_AT = 50
 _StructT = TypeVar("_StructT")
 
 
@@ -99,6 +100,18 @@ async def find_open(connection: Connection, tenant_id: TenantId) -> Move | None:
     """Return the one move of a tenant that something is left to do for."""
     row = await connection.fetchrow(_SQL["find_open"], tenant_id)
     return None if row is None else _move(row)
+
+
+async def find_decided(connection: Connection, tenant_id: TenantId) -> Move | None:
+    """Return the last move that brought a tenant elsewhere, taken back since or not."""
+    row = await connection.fetchrow(_SQL["find_decided"], tenant_id)
+    return None if row is None else _move(row)
+
+
+async def usual_pause_ms(connection: Connection) -> float | None:
+    """Return for how long the last moves of all tenants held writes; None before there was one."""
+    usual: float | None = await connection.fetchval(_SQL["usual_pause"], _PAUSES_LOOKED_AT)
+    return usual
 
 
 async def list_page(

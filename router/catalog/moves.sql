@@ -13,6 +13,16 @@ WHERE id = (SELECT id FROM catalog.move WHERE $1 IN (id, undo_id, settle_id, kee
 -- name: find_open
 SELECT * FROM catalog.move_whole WHERE tenant_id = $1 AND ended_at IS NULL
 
+-- name: find_decided
+SELECT * FROM catalog.move_whole WHERE tenant_id = $1 AND decided_at IS NOT NULL
+ORDER BY decided_at DESC LIMIT 1
+
+-- name: usual_pause
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY pause_ms) FROM (
+    SELECT pause_ms FROM catalog.move WHERE decided_at IS NOT NULL
+    ORDER BY decided_at DESC LIMIT $1
+) AS latest
+
 -- name: list
 SELECT * FROM catalog.move_whole
 WHERE ($1::uuid IS NULL OR tenant_id = $1) AND (NOT $2::boolean OR ended_at IS NULL)

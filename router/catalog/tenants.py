@@ -256,9 +256,11 @@ def check_name(name: str) -> str:
     """Return the name that people read, when it is one."""
     name = name.strip()
     if not 1 <= len(name) <= NAME_LENGTH_MAX:
-        raise Unprocessable(f"a name must have 1 to {NAME_LENGTH_MAX} characters, not {len(name)}")
+        raise Unprocessable(
+            f"a name must have 1 to {NAME_LENGTH_MAX} characters, not {len(name)}", field="name"
+        )
     if not name.isprintable():
-        raise Unprocessable("a name may not hold control characters")
+        raise Unprocessable("a name may not hold control characters", field="name")
     return name
 
 
@@ -323,8 +325,10 @@ async def _check_free(connection: Connection, slug: str) -> None:
     check_slug(slug)
     reason = await connection.fetchval(_SQL["is_reserved"], slug)
     if reason is not None:
-        raise Unprocessable(f"the slug {slug!r} is reserved ({reason}); choose another one")
+        raise Unprocessable(
+            f"the slug {slug!r} is reserved ({reason}); choose another one", field="slug"
+        )
 
 
 def _taken(slug: str) -> Conflict:
-    return Conflict(f"the slug {slug!r} is taken; choose another one")
+    return Conflict(f"the slug {slug!r} is taken; choose another one", field="slug")

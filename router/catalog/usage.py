@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from router.catalog.forecast import HourUsed
 from router.sql import load
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ async def counted(connection: Connection, tenant_id: TenantId, month: Month) -> 
     """Return what the ledger has of a month, by metric; gateways write to it each second."""
     rows = await connection.fetch(_SQL["counted"], tenant_id, month.begins_at.date())
     return {row["metric"]: row["quantity"] for row in rows}
+
+
+async def hours(
+    connection: Connection, tenant_id: TenantId, metric: str, *, since: datetime, until: datetime
+) -> list[HourUsed]:
+    """Return what was used hour by hour; an hour without use isn't among them."""
+    rows = await connection.fetch(_SQL["hours"], tenant_id, metric, since, until)
+    return [HourUsed(hour=row["hour"], quantity=row["quantity"]) for row in rows]
 
 
 async def measured(connection: Connection, tenant_id: TenantId, metric: str) -> Gauge | None:

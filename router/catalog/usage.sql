@@ -3,6 +3,10 @@
 -- name: counted
 SELECT metric, quantity FROM catalog.usage_month WHERE tenant_id = $1 AND month = $2
 
+-- name: hours
+SELECT hour, quantity FROM catalog.usage_hour
+WHERE tenant_id = $1 AND metric = $2 AND hour >= $3 AND hour < $4
+
 -- name: measured
 SELECT quantity, at FROM catalog.usage_gauge WHERE tenant_id = $1 AND metric = $2
 

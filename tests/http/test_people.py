@@ -104,7 +104,7 @@ async def test_a_plan_has_only_so_many_seats(made: GatewayWorld) -> None:
     assert told["code"] == "limit_reached"
     assert "5 seats" in told["detail"]
     assert (told["metric"], told["limit"], told["used"]) == ("seats", 5, 5)
-    assert told["upgrade_url"].endswith("/api/billing")
+    assert told["upgrade_url"].endswith("/upgrade")
 
 
 async def test_the_last_seat_is_taken_once(made: GatewayWorld) -> None:

@@ -17,6 +17,11 @@ _P = Permission
 #: What each call of a member takes, by method and path of the document.
 TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/tenant"): _ANYBODY,
+    ("patch", "/api/tenant"): _P.SETTINGS_WRITE,
+    ("get", "/api/location"): _ANYBODY,
+    ("get", "/api/moves"): _ANYBODY,
+    ("get", "/api/moves/{move_id}"): _ANYBODY,
+    ("get", "/api/moves/{move_id}/events"): _ANYBODY,
     ("get", "/api/usage"): _ANYBODY,
     ("get", "/api/usage/statement"): _P.BILLING_READ,
     ("get", "/api/audit"): _P.AUDIT_READ,
@@ -105,7 +110,8 @@ async def test_a_role_may_do_what_it_says(
     permissions = shipped.permissions if shipped else frozenset[Permission]()
     target = path.replace("{name}", "none-such").replace("{key_id}", "a" * 16)
     target = target.replace("{member_id}", str(uuid.uuid4()))
-    target = target.replace("{invitation_id}", str(uuid.uuid4()))
+    for name in ("{invitation_id}", "{move_id}"):
+        target = target.replace(name, str(uuid.uuid4()))
     body: dict[str, object] | None = {} if verb in {"post", "put", "patch"} else None
     answer = await made.client.request(verb.upper(), target, json=body, headers=keys[role])
     is_let_in = TAKES[call] is None or TAKES[call] in permissions

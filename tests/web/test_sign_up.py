@@ -14,7 +14,7 @@ async def test_a_person_signs_up_and_stands_in_a_workspace(
     typed = {"email": f"a@{slug}.example", "password": PASSWORD, "company": "Ann's", "slug": slug}
     answer = await surfer.submit("/signup", typed)
     assert answer.status_code == 303
-    assert answer.headers["location"] == f"/w/{slug}"
+    assert answer.headers["location"] == f"/w/{slug}/welcome"
     opened = await surfer.get(f"/w/{slug}")
     assert opened.status_code == 200
     assert "Ann's" in surfer.text
@@ -28,7 +28,7 @@ async def test_a_form_that_is_sent_twice_makes_one_workspace(surfer: Surfer) -> 
     typed = {"email": f"a@{slug}.example", "password": PASSWORD, "company": "Ann's", "slug": slug}
     form = {**surfer.forms["/signup"], **typed}
     first, second = await surfer.post("/signup", form), await surfer.post("/signup", form)
-    assert first.headers["location"] == second.headers["location"] == f"/w/{slug}"
+    assert first.headers["location"] == second.headers["location"] == f"/w/{slug}/welcome"
     await surfer.get("/workspaces")
     assert surfer.text.count("Ann's") <= 2  # the card's title, and its button
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from litestar import Request, get, post
 from litestar.di import NamedDependency
@@ -16,6 +17,7 @@ from router.api.signup import DEFAULT_PLAN, SignedUp
 from router.catalog.sessions import SESSION_LIFE
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
+from web.slugs import slug_of
 from web.visitor import Visitor
 
 PlanName = Annotated[str, QueryParameter(name="plan", max_length=100)]
@@ -23,11 +25,11 @@ PlanName = Annotated[str, QueryParameter(name="plan", max_length=100)]
 
 @get("/signup", include_in_schema=False)
 async def sign_up_page(
-    visitor: NamedDependency[Visitor], plan: PlanName = DEFAULT_PLAN
+    visitor: NamedDependency[Visitor], plan: PlanName = ""
 ) -> Template | Redirect:
-    """Four questions, the plan among them only for whoever didn't come from the price list."""
+    """Three questions; the plan is one more only for whoever didn't come from the price list."""
     if await visitor.me() is not None:
-        return visitor.to("/workspaces")
+        return visitor.to(f"/onboarding/workspace?{urlencode({'plan': plan})}")
     return await _page(visitor, plan, EMPTY)
 
 
@@ -41,22 +43,22 @@ async def sign_up(
         "email": form.text("email"),
         "password": form.raw("password"),
         "company": form.text("company"),
-        "slug": form.text("slug").lower(),
-        "plan": form.text("plan"),
+        "slug": form.text("slug").lower() or slug_of(form.text("company")),
+        "plan": form.text("plan") or DEFAULT_PLAN,
     }
     try:
         made = await visitor.api.change(
             "POST", "/api/signup", body, wanted=SignedUp, change=form.change
         )
     except Refused as refused:
-        return await _page(visitor, body["plan"], form.said(refused))
-    where = made.checkout_url or f"/w/{made.tenant.slug}"
+        return await _page(visitor, form.text("chosen"), form.said(refused))
+    where = made.checkout_url or f"/w/{made.tenant.slug}/welcome"
     return visitor.entered(made.token, datetime.now(UTC) + SESSION_LIFE, where)
 
 
 async def _page(visitor: Visitor, plan: str, form: Form) -> Template:
     listed = (await visitor.api.get("/api/plans", List[PlanShown])).items
     plans = [(each.name, each.title) for each in listed if not each.is_contract]
-    known = plan if plan in {name for name, _ in plans} else DEFAULT_PLAN
-    values = {"plans": plans, "plan": known, "site": visitor.web.base_domain}
+    chosen = next(((name, title) for name, title in plans if name == plan), None)
+    values = {"plans": plans, "chosen": chosen, "site": visitor.web.base_domain}
     return visitor.page("accounts/signup.html", values, form=form)

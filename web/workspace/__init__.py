@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web.workspace import audit, billing, keys, members, overview, roles
+from web.workspace import (
+    audit,
+    billing,
+    general,
+    keys,
+    location,
+    members,
+    moves,
+    onboarding,
+    overview,
+    roles,
+    upgrade,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +24,10 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
 PAGES: Sequence[ControllerRouterHandler] = (
+    onboarding.name_workspace,
+    onboarding.make_workspace,
+    onboarding.welcome,
+    onboarding.watch,
     overview.show,
     members.show,
     members.invite,
@@ -34,5 +50,14 @@ PAGES: Sequence[ControllerRouterHandler] = (
     billing.ask_cancellation,
     billing.cancel,
     billing.resume,
+    upgrade.come_back,
+    upgrade.watch,
+    moves.show,
+    moves.watch,
+    moves.watch_strip,
+    location.show,
+    general.show,
+    general.change,
+    general.check_slug,
     audit.show,
 )

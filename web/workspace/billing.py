@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from litestar import Request, get, post
 from litestar.di import NamedDependency
@@ -13,6 +14,7 @@ from litestar.response import Redirect, Template
 from billing.current import Current
 from billing.routes import PageAddress, PlanShown
 from billing.seen import Preview
+from router.api.location import Location
 from router.api.shapes import List
 from router.api.usage import Metric
 from router.words import Limits
@@ -21,6 +23,8 @@ from web.form import EMPTY, Form, read_form
 from web.visitor import Visitor, Workspace
 
 WORD_LENGTH_MAX = 100
+#: What moves took when they were measured: told until this installation has figures of its own.
+USUAL_PAUSE_MS = 30.0
 PlanName = Annotated[str, QueryParameter(name="plan", max_length=WORD_LENGTH_MAX)]
 IntervalName = Annotated[str, QueryParameter(name="interval", max_length=WORD_LENGTH_MAX)]
 
@@ -70,6 +74,7 @@ async def preview(
         "plan": plans[plan],
         "interval": interval,
         "excess": too_much(metrics, plans[plan].limits),
+        "pause_ms": await _pause_ms(room),
     }
     return room.page("workspace/change_plan.html", given)
 
@@ -87,6 +92,9 @@ async def change(
     except Refused as refused:
         return await _billing_page(room, form.refused(refused))
     plan = form.text("plan")
+    wanted = (await _plans(room)).get(plan)
+    if wanted is not None and wanted.tier is not room.tenant.tier:
+        return room.to("/upgrade/return?" + urlencode({"plan": plan}))
     said = f"The plan is {plan} now."
     if current.plan != plan or current.is_behind:
         said = f"The plan becomes {plan} as soon as the payment has arrived."
@@ -159,8 +167,15 @@ async def _billing_page(room: Workspace, form: Form = EMPTY) -> Template:
         "metrics": (await room.api.get("/api/usage", List[Metric])).items,
         "notices": [notice for notice in current.notices if notice.ended_at is None],
         "pays": room.allows("billing.write"),
+        "pause_ms": await _pause_ms(room),
     }
     return room.page("workspace/billing.html", given, form=form)
+
+
+async def _pause_ms(room: Workspace) -> float:
+    """Return for how long writes wait when the workspace moves: as the last moves had it."""
+    expected = (await room.api.get("/api/location", Location)).pause_ms_expected
+    return USUAL_PAUSE_MS if expected is None else expected
 
 
 async def _plans(room: Workspace) -> dict[str, PlanShown]:

@@ -14,10 +14,15 @@ from litestar.response import Template
 from router.api.invitations import InvitationShown
 from router.api.keys import KeyShown
 from router.api.members import Member
-from router.api.shapes import List
+from router.api.shapes import List, OperationShown
+from router.api.signup import DEFAULT_PLAN
+from router.api.tenant import TenantWhole
 from router.api.usage import Metric
+from router.catalog.move_words import KEEP, MOVE, SETTLE, UNDO
 from router.catalog.usage import API_CALLS
 from web.visitor import Visitor, Web, Workspace
+
+_OF_MOVES = frozenset({MOVE, KEEP, UNDO, SETTLE})
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +31,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     said: str
     path: str | None
     is_done: bool
+    is_optional: bool = False
 
 
 @get("/w/{slug:str}", include_in_schema=False)
@@ -35,7 +41,13 @@ async def show(visitor: NamedDependency[Visitor], slug: FromPath[str]) -> Templa
     metrics = (await room.api.get("/api/usage", List[Metric])).items
     calls = next((each.used for each in metrics if each.metric == API_CALLS), 0)
     steps = await _steps(room, calls=calls)
-    given = {"metrics": metrics, "steps": steps, "address": address_of(visitor.web, slug)}
+    given = {
+        "metrics": metrics,
+        # Once what matters is done, what may be left out isn't asked for any more.
+        "steps": steps if any(not each.is_done for each in steps if not each.is_optional) else [],
+        "operation": _told_of(room.tenant),
+        "address": address_of(visitor.web, slug),
+    }
     return room.page("workspace/overview.html", given)
 
 
@@ -62,7 +74,22 @@ async def _steps(room: Workspace, *, calls: int) -> list[Step]:
         steps.append(
             Step(said="Invite somebody", path="/members", is_done=await _has_company(room))
         )
+    if room.allows("billing.write"):
+        steps.append(
+            Step(
+                said="Choose a plan",
+                path="/billing",
+                is_done=room.tenant.plan != DEFAULT_PLAN,
+                is_optional=True,
+            )
+        )
     return steps
+
+
+def _told_of(tenant: TenantWhole) -> OperationShown | None:
+    """Return what is being done, but for moves: their strip is on every page."""
+    operation = tenant.operation
+    return None if operation is None or operation.kind in _OF_MOVES else operation
 
 
 async def _has_company(room: Workspace) -> bool:

@@ -64,7 +64,7 @@ async def test_a_used_up_month_is_told_as_one_can_act_upon(made: GatewayWorld) -
     assert told["code"] == "limit_reached"
     assert (told["metric"], told["limit"]) == ("api_calls", 3)
     assert told["used"] >= 3
-    assert told["upgrade_url"] == "https://stepwell.test/api/billing"
+    assert told["upgrade_url"] == "https://stepwell.test/upgrade"
     resets_at = datetime.fromisoformat(told["resets_at"])
     left_s = (resets_at - datetime.now(UTC)).total_seconds()
     assert abs(int(answer.headers["retry-after"]) - left_s) < 5
