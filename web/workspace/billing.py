@@ -93,7 +93,7 @@ async def change(
         return await _billing_page(room, form.refused(refused))
     plan = form.text("plan")
     wanted = (await _plans(room)).get(plan)
-    if wanted is not None and wanted.tier is not room.tenant.tier:
+    if plan != room.tenant.plan and wanted is not None and wanted.tier is not room.tenant.tier:
         return room.to("/upgrade/return?" + urlencode({"plan": plan}))
     said = f"The plan is {plan} now."
     if current.plan != plan or current.is_behind:
