@@ -128,6 +128,7 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
             health.readyz,
             Metrics,
             api_page,
+            *pages.make_mailbox(platform.settings, parts),
             *pages.make_pages(platform.settings, web),
         ],
         template_config=make_templates(),

@@ -12,6 +12,7 @@ import msgspec
 from billing.price_list import read_price_list
 from deploy import demo, gates, payments
 from deploy.fleet_setup import SHARED_DATABASE, bring_up_to_date, ensure_cluster
+from deploy.mailbox.process import mailbox_part
 from deploy.platform import Platform, running
 from deploy.reference import prepare_catalog
 from deploy.settings import PREFIX, Settings, load
@@ -47,6 +48,8 @@ DEDICATED_CAPACITY = 200
 DEFAULT_PRODUCT = "examples.store.product:product"
 STAND_IN = "stripe"
 STRIPE_API_KEY = PREFIX + "STRIPE_API_KEY"
+MAILBOX = "mailbox"
+SMTP_URL = PREFIX + "SMTP_URL"
 #: How this same program is started again: -P keeps the folder we are in from hiding our packages.
 SELF = (sys.executable, "-P", "-m", "deploy.cli")
 
@@ -142,6 +145,7 @@ def _settle(supervisor: Supervisor, servers: Servers, options: UpOptions) -> Set
         "HOST": LOOPBACK,
         "PORT": str(port),
         **_stripe(folder),
+        **_mail(folder),
     }
     noted = {PREFIX + name: value for name, value in given.items()}
     settings = load({**os.environ, **{name: value for name, value in noted.items() if value}})
@@ -158,6 +162,20 @@ def _stripe(folder: StateFolder) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": f"whsec_{folder.secret('stripe_webhook_secret')}",
         "STRIPE_API_BASE": f"http://{LOOPBACK}:{folder.port(STAND_IN)}",
     }
+
+
+def _mail(folder: StateFolder) -> dict[str, str]:
+    """Name the mailbox, unless the environment names a mail server; that one isn't noted."""
+    if os.environ.get(SMTP_URL, "").strip():
+        return dict.fromkeys(("SMTP_URL", "MAILBOX_DIR"), "")
+    return {
+        "SMTP_URL": f"smtp://{LOOPBACK}:{folder.port(MAILBOX)}",
+        "MAILBOX_DIR": str(_mailbox_dir(folder)),
+    }
+
+
+def _mailbox_dir(folder: StateFolder) -> Path:
+    return folder.path / MAILBOX
 
 
 async def _open_shop(supervisor: Supervisor, platform: Platform) -> None:
@@ -240,6 +258,8 @@ def _processes(folder: StateFolder, settings: Settings, options: UpOptions) -> l
     # What isn't noted may be in the environment, which every process gets as well.
     env = {name: value for name, value in noted.items() if name.startswith(PREFIX) and value}
     parts = [_worker(folder, env)]
+    if settings.mailbox_dir is not None:
+        parts.append(mailbox_part(_mailbox_dir(folder), folder.port(MAILBOX)))
     for number in range(1, options.gateways + 1):
         port = settings.port if number == 1 else folder.port(f"gateway-{number}")
         parts.append(_gateway(f"gateway-{number}", env, port))

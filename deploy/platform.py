@@ -10,6 +10,7 @@ from billing.usage.quota import UsageQuota
 from billing.usage.tokens import QuotaLimits
 from dedicated_tier import DatabaseStore
 from deploy.house import check_packages
+from deploy.settings import is_local
 from migrations.product.render import blueprint_of
 from pool_tier.rows import RowsStore
 from pool_tier.schemas import SchemasStore
@@ -115,9 +116,7 @@ class Platform:
 
 def site_url(base_domain: str) -> str:
     """Return where the site is: in the clear only on the machine that it runs on."""
-    host = base_domain.partition(":")[0]
-    is_local = host in {"localhost", "127.0.0.1"} or host.endswith(".localhost")
-    return f"{'http' if is_local else 'https'}://{base_domain}"
+    return f"{'http' if is_local(base_domain) else 'https'}://{base_domain}"
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PREFIX = "STEPWELL_"
 DATABASE_URL = PREFIX + "DATABASE_URL"
+LOCAL = "localhost"
 
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -364,6 +365,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    mailbox_dir: (
+        Annotated[
+            str,
+            _said(
+                "the folder of a mailbox that anybody may read at /mailbox: for development only, "
+                "and refused where the site isn't at localhost",
+                "folder",
+            ),
+        ]
+        | None
+    ) = None
     proxies: Annotated[
         int,
         Meta(ge=0, le=10),
@@ -467,9 +479,17 @@ def load(environ: Mapping[str, str]) -> Settings:
     ]
     if "stripe_api_key" in values and "stripe_webhook_secret" not in values:
         wrong.append(f"{PREFIX}STRIPE_API_KEY needs {PREFIX}STRIPE_WEBHOOK_SECRET beside it")
+    if "mailbox_dir" in values and not is_local(values.get("base_domain", LOCAL)):
+        wrong.append(f"{PREFIX}MAILBOX_DIR would let anybody read all mail: unset it")
     if wrong:
         raise SettingsWrong("the settings are wrong: " + "; ".join(wrong))
     return Settings(**values)
+
+
+def is_local(base_domain: str) -> bool:
+    """Tell whether the site is on the machine of whoever looks at it."""
+    host = base_domain.partition(":")[0]
+    return host in {LOCAL, "127.0.0.1"} or host.endswith(f".{LOCAL}")
 
 
 def _metas(kind: Any) -> list[Meta]:  # noqa: ANN401 - a type may be anything

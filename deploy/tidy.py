@@ -10,7 +10,16 @@ import asyncpg
 import structlog
 
 from billing import inbox
-from router.catalog import answers, sessions, tenants
+from router.catalog import (
+    answers,
+    attempts,
+    letters,
+    passkeys,
+    proofs,
+    sessions,
+    sign_on,
+    tenants,
+)
 from router.catalog.answers import ANSWER_LIFE
 from router.errors import PlatformError
 from router.words import Mode, TenantStatus
@@ -34,6 +43,8 @@ async def tidy(platform: Platform) -> None:
             await answers.forget_old(connection)
             await sessions.forget_old(connection)
             await inbox.forget_old(connection)
+            for each in (attempts, letters, passkeys, proofs, sign_on):
+                await each.forget_old(connection)
         await tidy_tenants(platform)
         await asyncio.sleep(ROUND_S)
 

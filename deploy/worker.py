@@ -15,6 +15,7 @@ from deploy.accesses import end_accesses
 from deploy.answering import answering
 from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
+from deploy.mail.chores import mail_chores
 from deploy.operations import make_runner
 from deploy.platform import Platform, running
 from deploy.promoting import Promoting
@@ -61,6 +62,7 @@ async def _work(settings: Settings) -> None:
             "reconcile": Reconciler(platform, Promoting(platform)).keep,
             "size rule": SizeRule(platform).keep,
             **billing_chores(platform, provider, registry),
+            **mail_chores(platform, registry),
         }
         try:
             await _work_until(stop, make_runner(platform, registry), chores)

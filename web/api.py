@@ -47,16 +47,24 @@ class Api:
         *,
         token: str | None,
         address: tuple[str, int] | None,
+        agent: str = "",
         tenant: str | None = None,
     ) -> None:
         self._client = client
         self._token = token
         self._address = address
+        self._agent = agent
         self._tenant = tenant
 
     def within(self, tenant: str) -> Api:
         """Return the same visitor's way into one tenant."""
-        return Api(self._client, token=self._token, address=self._address, tenant=tenant)
+        return Api(
+            self._client,
+            token=self._token,
+            address=self._address,
+            agent=self._agent,
+            tenant=tenant,
+        )
 
     async def get(
         self, path: str, wanted: type[_T], params: Mapping[str, str | int | None] | None = None
@@ -124,6 +132,9 @@ class Api:
         sent = dict(headers or {})
         if self._token is not None:
             sent["Authorization"] = f"Bearer {self._token}"
+        if self._agent:
+            # A session's list tells its person which browser it is in.
+            sent["User-Agent"] = self._agent
         if self._tenant is not None:
             sent["X-Tenant"] = self._tenant
         return self._client.build_request(

@@ -14,8 +14,7 @@ from litestar.middleware.csrf import CSRFMiddleware
 from litestar.static_files import create_static_files_router  # pyright: ignore[reportUnknownVariableType]  # a type of its parameters is bare
 from litestar.types import ControllerRouterHandler
 
-from web import console, front, workspace
-from web.accounts import entry, signup
+from web import accounts, console, front, mailbox, workspace
 from web.porch import Policy, Porch
 from web.problems import PAGE_HANDLERS
 from web.rendering import ASSETS
@@ -29,11 +28,8 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     front.upgrade,
     front.workspaces,
     front.switch,
-    entry.log_in_page,
-    entry.log_in,
-    entry.log_out,
-    signup.sign_up_page,
-    signup.sign_up,
+    *accounts.PAGES,
+    *mailbox.PAGES,
     *console.PAGES,
     *workspace.PAGES,
 )

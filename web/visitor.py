@@ -41,6 +41,8 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
     site_url: str
     base_domain: str
     product: str
+    #: What was mailed can be read here: on a developer's own machine.
+    has_mailbox: bool = False
 
 
 class ToLogIn(Exception):
@@ -84,6 +86,7 @@ class Visitor:
             web.client,
             token=self.token,
             address=None if client is None else (client.host, client.port or 0),
+            agent=request.headers.get("user-agent", ""),
         )
         self._me: Me | None = None
         self._is_safe = request.method == "GET"
@@ -153,7 +156,7 @@ class Visitor:
             "now": datetime.now(UTC),
             **(values or {}),
         }
-        cookies = [_gone(SAID_COOKIE)] if self.said else []
+        cookies = [gone(SAID_COOKIE)] if self.said else []
         return Template(
             template,
             context=given,
@@ -164,22 +167,32 @@ class Visitor:
 
     def to(self, path: str, *, said: str | None = None) -> Redirect:
         """Send the browser on by GET, to a path of ours, with a sentence to show there once."""
-        cookies = [_cookie(SAID_COOKIE, quote(said[:SAID_LENGTH_MAX]), SAID_S_MAX)] if said else []
+        cookies = [cookie(SAID_COOKIE, quote(said[:SAID_LENGTH_MAX]), SAID_S_MAX)] if said else []
         return Redirect(path, status_code=303, cookies=cookies)
 
     def away(self, url: str) -> Redirect:
         """Send the browser to another site: one that ``porch`` lets forms lead to."""
         return Redirect(url, status_code=303)
 
-    def entered(self, token: str, expires_at: datetime, path: str) -> Redirect:
+    def entered(
+        self, token: str, expires_at: datetime, path: str, *, said: str | None = None
+    ) -> Redirect:
         """Send the browser on with a new session; the cookie of the one before is replaced."""
         life_s = int((expires_at - datetime.now(UTC)).total_seconds())
-        cookie = _cookie(SESSION_COOKIE, token, max(life_s, 0))
-        return Redirect(path, status_code=303, cookies=[cookie])
+        answer = self.to(path, said=said)
+        answer.set_cookie(cookie(SESSION_COOKIE, token, max(life_s, 0)))
+        return answer
 
-    def left(self, path: str) -> Redirect:
+    async def end_session(self) -> None:
+        """End the session that the browser came with: another one takes its place."""
+        if await self.me() is not None:
+            await self.api.do("POST", "/api/logout")
+
+    def left(self, path: str, *, said: str | None = None) -> Redirect:
         """Send the browser on without a session."""
-        return Redirect(path, status_code=303, cookies=[_gone(SESSION_COOKIE)])
+        answer = self.to(path, said=said)
+        answer.set_cookie(gone(SESSION_COOKIE))
+        return answer
 
 
 class Workspace:
@@ -236,7 +249,8 @@ def log_in_path(path: str) -> str:
     return "/login" if path == "/" else "/login?" + urlencode({"next": path})
 
 
-def _cookie(name: str, value: str, life_s: int) -> Cookie:
+def cookie(name: str, value: str, life_s: int) -> Cookie:
+    """Make a cookie that this host alone gets back, and no script reads."""
     return Cookie(
         key=name,
         value=value,
@@ -248,5 +262,6 @@ def _cookie(name: str, value: str, life_s: int) -> Cookie:
     )
 
 
-def _gone(name: str) -> Cookie:
-    return _cookie(name, "", 0)
+def gone(name: str) -> Cookie:
+    """Make what takes a cookie away."""
+    return cookie(name, "", 0)

@@ -38,9 +38,15 @@ LEFT JOIN catalog.usage_gauge AS g ON g.tenant_id = t.tenant_id AND g.metric = $
 
 -- name: notify
 -- A tenant that is gone from the catalog is told nothing, and keeps nobody else from being told.
-INSERT INTO catalog.notice (id, tenant_id, kind, topic, said, detail)
-SELECT gen_random_uuid(), id, $2, $3, $4, $5::text::jsonb FROM catalog.tenant WHERE id = $1
-ON CONFLICT DO NOTHING
+WITH given AS (
+    INSERT INTO catalog.notice (id, tenant_id, kind, topic, said, detail)
+    SELECT gen_random_uuid(), id, $2, $3, $4, $5::text::jsonb FROM catalog.tenant WHERE id = $1
+    ON CONFLICT DO NOTHING
+    RETURNING id, tenant_id, kind, said
+)
+INSERT INTO catalog.outbox (kind, tenant_id, payload)
+SELECT 'notice.given', tenant_id, jsonb_build_object('notice', id, 'kind', kind, 'said', said)
+FROM given
 
 -- name: make_month
 SELECT catalog.make_usage_month($1)

@@ -19,6 +19,8 @@ from deploy.stack import control
 from deploy.stack.state import Kind, Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy.stack.control import StackStatus
 
 GATEWAYS_MAX = 32
@@ -41,6 +43,7 @@ class Urls(msgspec.Struct, frozen=True, kw_only=True):
 
     site: str | None = None
     api: str | None = None
+    mailbox: str | None = None
 
 
 class Dsns(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +154,8 @@ async def _welcome(state: Path) -> None:
     document = _document(state, await control.status(state))
     click.echo(f"site        {document.urls.site}/")
     click.echo(f"api         {document.urls.api}/docs")
+    if document.urls.mailbox:
+        click.echo(f"mailbox     {document.urls.mailbox}")
     for login in document.demo:
         host = str(document.urls.site).removeprefix("http://")
         click.echo(f"{login.plan:<11} http://{login.slug}.{host}/  {login.email}  {login.password}")
@@ -169,7 +174,7 @@ def _document(state: Path, seen: StackStatus) -> StatusDocument:
         phase=seen.phase,
         reason=seen.reason,
         parts=parts,
-        urls=Urls(site=notes.get("site"), api=notes.get("api")),
+        urls=_urls(notes),
         dsn=Dsns(catalog=notes.get(PREFIX + "DATABASE_URL"), clusters=control.dsns(state)),
         stripe=StripeAddress(
             api_base=notes.get(PREFIX + "STRIPE_API_BASE") or None,
@@ -180,6 +185,12 @@ def _document(state: Path, seen: StackStatus) -> StatusDocument:
         demo=msgspec.json.decode(notes.get("demo", "[]"), type=list[DemoLogin]),
         staff=msgspec.json.decode(notes.get("staff", "[]"), type=list[StaffLogin]),
     )
+
+
+def _urls(notes: Mapping[str, str]) -> Urls:
+    site = notes.get("site")
+    has_mailbox = site is not None and notes.get(PREFIX + "MAILBOX_DIR")
+    return Urls(site=site, api=notes.get("api"), mailbox=f"{site}/mailbox" if has_mailbox else None)
 
 
 def _show(document: StatusDocument, state: Path) -> None:
@@ -198,3 +209,5 @@ def _show(document: StatusDocument, state: Path) -> None:
         show_table(("part", "kind", "pid", "address", "healthy"), rows, empty="")
     if document.urls.site:
         click.echo(f"site {document.urls.site}/")
+    if document.urls.mailbox:
+        click.echo(f"mailbox {document.urls.mailbox}")

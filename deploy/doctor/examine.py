@@ -21,6 +21,7 @@ from deploy.doctor.database_rules import (
     HAS_GATE,
     OTHER_PLACES,
 )
+from deploy.doctor.mail_rules import MAIL_GIVEN, MAIL_RULES
 from deploy.doctor.rule import Finding, Rule, found
 from deploy.doctor.server_rules import (
     CAPACITY,
@@ -58,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     *DATABASE_RULES,
     *TABLE_RULES,
     *BILLING_RULES,
+    *MAIL_RULES,
 )
 CLOCK_SKEW_S_MAX = 2.0
 #: A cluster that holds more than this part of what it may hold is nearly full.
@@ -110,8 +112,10 @@ async def examine(
 
 
 async def examine_catalog(connection: Connection) -> list[Finding]:
-    """Run the rules of billing, which the catalog alone can answer."""
-    return in_order(await _ask(connection, BILLING_RULES, BILLING_GIVEN, where="catalog"))
+    """Run the rules of billing and mail, which the catalog alone can answer."""
+    billing = await _ask(connection, BILLING_RULES, BILLING_GIVEN, where="catalog")
+    mail = await _ask(connection, MAIL_RULES, MAIL_GIVEN, where="catalog")
+    return in_order([*billing, *mail])
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

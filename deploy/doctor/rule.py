@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 Scope: TypeAlias = Literal[
-    "cluster", "database", "schema", "catalog", "pooler", "process", "billing"
+    "cluster", "database", "schema", "catalog", "pooler", "process", "billing", "mail"
 ]
 
 

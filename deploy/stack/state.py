@@ -51,6 +51,7 @@ class Kind(StrEnum):
     VALKEY = "valkey"
     PGBOUNCER = "pgbouncer"
     STRIPE = "stripe"
+    MAILBOX = "mailbox"
     GATEWAY = "gateway"
     WORKER = "worker"
 

@@ -88,9 +88,13 @@ class ShownInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class OpenInvitation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token lets its address into; ``has_account`` is null unless the token came by mail."""
+    """What a token lets its address into; ``has_account`` is null unless the token came by mail.
+
+    ``invited_by`` is a person's name or address, null where an operator invited.
+    """
 
     tenant: str
+    invited_by: str | None
     email: str
     role: str
     expires_at: datetime
@@ -150,7 +154,7 @@ def letter_of(issued: IssuedInvitation, *, tenant: Tenant, site_url: str) -> Let
     values = {
         "tenant": tenant.name,
         "role": made.role,
-        "link": f"{site_url}/invitation/{issued.mailed_token}",
+        "link": f"{site_url}/invitation?token={issued.mailed_token}",
         "until": day(made.expires_at),
     }
     return Letter(
@@ -216,6 +220,7 @@ async def show_open_invitation(
     await throttle.forgive(errand, taken)
     return OpenInvitation(
         tenant=tenant.name,
+        invited_by=invitation.invited_by,
         email=invitation.email,
         role=invitation.role,
         expires_at=invitation.expires_at,

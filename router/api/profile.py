@@ -117,7 +117,7 @@ async def change_password(
 ) -> PasswordChanged:
     """Ends every session, this one too, and opens a new one."""
     account = await own_account(errand)
-    check_password(data.new_password)
+    check_password(data.new_password, field="new_password")
     await check_recent(errand, account, data.password)
     password_hash = await errand.parts.passwords.hash(data.new_password)
     connection = await errand.connection()

@@ -27,13 +27,14 @@ _SQL = load("router.catalog", "invitations.sql")
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is invited where, in which role."""
+    """Who is invited where, in which role. ``invited_by`` is known where its token was shown."""
 
     id: UUID
     tenant_id: TenantId
     email: str
     role: str
     expires_at: datetime
+    invited_by: str | None = None
 
 
 class IssuedInvitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,4 +125,5 @@ def _invitation(row: asyncpg.Record) -> Invitation:
         email=row["email"],
         role=row["role"],
         expires_at=row["expires_at"],
+        invited_by=row.get("invited_by"),
     )

@@ -7,8 +7,11 @@ VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval, $8)
 RETURNING id, tenant_id, email, role, expires_at
 
 -- name: find_open
-SELECT id, tenant_id, email, role, expires_at FROM catalog.invitation
-WHERE (token_hash = $1 OR mailed_token_hash = $1) AND accepted_at IS NULL AND expires_at > now()
+SELECT i.id, i.tenant_id, i.email, i.role, i.expires_at,
+    coalesce(nullif(a.name, ''), a.email) AS invited_by
+FROM catalog.invitation AS i LEFT JOIN catalog.account AS a ON a.id = i.invited_by
+WHERE (i.token_hash = $1 OR i.mailed_token_hash = $1) AND i.accepted_at IS NULL
+    AND i.expires_at > now()
 
 -- name: is_mailed
 SELECT EXISTS (SELECT FROM catalog.invitation WHERE mailed_token_hash = $1)

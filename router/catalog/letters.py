@@ -146,7 +146,8 @@ async def readers(connection: Connection, tenant_id: TenantId) -> list[Reader]:
 
 
 async def forget_old(connection: Connection) -> None:
-    """Delete letters that ended a month ago."""
+    """Delete letters that ended a month ago, and end those that came too late for their reader."""
+    await connection.execute(_SQL["give_up_late"])
     await connection.execute(_SQL["forget_old"])
 
 

@@ -36,6 +36,12 @@ SELECT count(*) FILTER (WHERE sent_at IS NULL AND given_up_at IS NULL) AS waitin
         FILTER (WHERE sent_at IS NULL AND given_up_at IS NULL)), 0)::float8 AS oldest_s
 FROM catalog.letter
 
+-- name: give_up_late
+-- Where mail goes nowhere nobody claims them, and what opens accounts isn't kept for ever.
+UPDATE catalog.letter SET given_up_at = now(), values_sealed = NULL,
+    error = concat_ws(': ', 'nobody needs it any more', error)
+WHERE sent_at IS NULL AND given_up_at IS NULL AND expires_at <= now() AND not_before <= now()
+
 -- name: forget_old
 DELETE FROM catalog.letter WHERE made_at < now() - interval '30 days'
     AND (sent_at IS NOT NULL OR given_up_at IS NOT NULL)

@@ -94,22 +94,25 @@ class Passwords:
         self._in_hand -= 1
 
 
-def check_password(password: str) -> str:
-    """Return the password as it is hashed: one spelling for what looks the same."""
+def check_password(password: str, *, field: str = "password") -> str:
+    """Return the password as it is hashed: one spelling for what looks the same.
+
+    ``field`` is where the request has it, for what is said of a wrong one.
+    """
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
         raise Unprocessable(
             f"the password must have {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} "
             "characters",
-            field="password",
+            field=field,
         )
     normal = unicodedata.normalize("NFKC", password)
     try:
         if len(normal.encode()) <= PASSWORD_BYTES_MAX:
             return normal
     except UnicodeEncodeError:
-        raise Unprocessable("the password holds what is no character", field="password") from None
+        raise Unprocessable("the password holds what is no character", field=field) from None
     raise Unprocessable(
-        f"the password must have at most {PASSWORD_BYTES_MAX} bytes in UTF-8", field="password"
+        f"the password must have at most {PASSWORD_BYTES_MAX} bytes in UTF-8", field=field
     )
 
 

@@ -29,6 +29,7 @@ SCOPES = {
     "database": "A database",
     "schema": "A tenants' schema",
     "billing": "Billing",
+    "mail": "Mail",
 }
 
 

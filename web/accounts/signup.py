@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,7 +13,6 @@ from litestar.response import Redirect, Template
 from billing.routes import PlanShown
 from router.api.shapes import List
 from router.api.signup import DEFAULT_PLAN, SignedUp
-from router.catalog.sessions import SESSION_LIFE
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
 from web.slugs import slug_of
@@ -53,7 +51,7 @@ async def sign_up(
     except Refused as refused:
         return await _page(visitor, form.text("chosen"), form.said(refused))
     where = made.checkout_url or f"/w/{made.tenant.slug}/welcome"
-    return visitor.entered(made.token, datetime.now(UTC) + SESSION_LIFE, where)
+    return visitor.entered(made.token, made.expires_at, where)
 
 
 async def _page(visitor: Visitor, plan: str, form: Form) -> Template:

@@ -1,0 +1,1 @@
+"""Mail: the letters that wait in the catalog are worded here, and brought to an SMTP server."""

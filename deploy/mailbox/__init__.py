@@ -1,0 +1,1 @@
+"""The mailbox of the embedded stack: takes every letter, keeps the newest, brings none anywhere."""

@@ -1,0 +1,48 @@
+"""People with mailboxes: what was written to them is brought when a test asks for it."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+from deploy.mail.postman import Postman
+from deploy.mail.wording import Wording
+from tests.accounts.post_office import PostOffice, code_of, link_of
+from tests.gateways import SITE, GatewayWorld
+
+SITE_URL = f"https://{SITE}"
+SENDER = f"no-reply@{SITE}"
+
+
+class Town:
+    """A gateway, and the post of its people."""
+
+    def __init__(self, made: GatewayWorld, office: PostOffice) -> None:
+        self.made = made
+        self.office = office
+
+    def postman(self, *, has_address: bool = True) -> Postman:
+        platform = self.made.platform
+        return Postman(
+            platform.catalog,
+            platform.sealer,
+            Wording(sender=SENDER),
+            address=self.office.address if has_address else None,
+            site_url=SITE_URL,
+        )
+
+    async def mail(self, email: str) -> list[EmailMessage]:
+        """Bring all that is due, and return what came to one address, the oldest first."""
+        await self.postman().go_round()
+        return [each for each in self.office.letters if each["To"] == email]
+
+    async def link(self, email: str) -> str:
+        """Return where the last letter to an address leads."""
+        return link_of((await self.mail(email))[-1])
+
+    async def token(self, email: str) -> str:
+        """Return the token of that link."""
+        return (await self.link(email)).partition("?token=")[2]
+
+    async def code(self, email: str) -> str:
+        """Return the code of the last letter to an address."""
+        return code_of((await self.mail(email))[-1])
