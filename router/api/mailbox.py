@@ -7,7 +7,7 @@ whoever reads it may enter every account.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 import msgspec
 from litestar import get
@@ -47,6 +47,7 @@ class MailWhole(msgspec.Struct, frozen=True, kw_only=True):
     links: list[str]
 
 
+@runtime_checkable
 class Mailbox(Protocol):
     """Keeps the newest letters."""
 

@@ -30,6 +30,13 @@ async def office() -> AsyncIterator[PostOffice]:
         yield opened
 
 
+@pytest.fixture(autouse=True)
+async def calm(made: GatewayWorld) -> None:
+    """Forget what was tried before: all tests are one source to the throttle."""
+    async with made.platform.catalog.connection() as connection:
+        await connection.execute("DELETE FROM catalog.attempt")
+
+
 @pytest.fixture
 def town(made: GatewayWorld, office: PostOffice) -> Town:
     return Town(made, office)

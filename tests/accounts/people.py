@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from deploy.mail.postman import Postman
 from deploy.mail.wording import Wording
 from tests.accounts.post_office import PostOffice, code_of, link_of
-from tests.gateways import SITE, GatewayWorld
+from tests.gateways import SITE, GatewayWorld, expect
 
 SITE_URL = f"https://{SITE}"
 SENDER = f"no-reply@{SITE}"
@@ -46,3 +46,8 @@ class Town:
     async def code(self, email: str) -> str:
         """Return the code of the last letter to an address."""
         return code_of((await self.mail(email))[-1])
+
+    async def verify_first(self, email: str) -> None:
+        """Prove an address with the letter of its sign-up."""
+        shown = {"token": await self.token(email)}
+        expect(await self.made.client.post("/api/accounts/verify", json=shown), 200)
