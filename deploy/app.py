@@ -27,11 +27,13 @@ from deploy.promoting import Promoting
 from deploy.provisioning import Provisioning
 from deploy.revisions import PlaceRevisions
 from deploy.settings import Settings
+from deploy.wave_calls import Migrating
 from router.api import Parts, platform_routers
 from router.api.parts import SourceLimits
 from router.catalog.move_news import MoveNews
 from router.catalog.passwords import Passwords
 from router.catalog.proofs import Proofs
+from router.catalog.wave_watch import WaveWatch
 from router.errors import Misconfigured
 from router.gateway.entrance import Entrance
 from router.gateway.gateway import Gateway
@@ -175,6 +177,8 @@ def _parts(
         provisioning=provisioning,
         promoting=Promoting(platform),
         move_news=move_news,
+        migrating=Migrating(platform),
+        wave_watch=WaveWatch(platform.catalog),
         revisions=PlaceRevisions(platform.fleet),
         billing=desk,
         ops_token_hash=hashlib.sha256(ops_token.encode()).digest() if ops_token else None,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from deploy.doctor import DatabaseName, Patient, examine
 from migrations.product.render import render
@@ -13,23 +16,31 @@ from migrations.waves.figures import WaveFigures
 from migrations.waves.run import WaveHandler
 from migrations.waves.terms import WaveLimits, WaveTerms
 from router.catalog import waves
+from router.catalog.moves import By
 from router.catalog.runner import Runner, RunnerLimits
-from router.catalog.wave_words import MIGRATION, Direction
+from router.catalog.wave_words import MIGRATION, Direction, Rules
 from router.catalog.waves import NewMigration
 from router.errors import Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from prometheus_client import CollectorRegistry
 
     from deploy.platform import Platform
     from migrations.product.render import RenderedProduct
     from migrations.product.steps import Backfill
-    from router.catalog.moves import By
-    from router.catalog.wave_words import Migration, Place, Rules
+    from router.catalog.wave_words import Migration, Place
     from router.connect import Connection
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants which revision everywhere, and how; ``head_start`` keeps workers away meanwhile."""
+
+    rules: Rules
+    by: By
+    to: str | None = None
+    head_start: timedelta = timedelta()
 
 
 def make_handler(platform: Platform, registry: CollectorRegistry | None = None) -> WaveHandler:
@@ -73,18 +84,27 @@ async def begin(
     head_start: timedelta,
 ) -> Migration:
     """Record a migration to a revision, the newest one unless another is named."""
+    wanted = Start(rules=rules, by=by, to=to, head_start=head_start)
     rendered = render(platform.loaded)
     async with platform.catalog.transaction() as connection:
-        source, direction = await _way(connection, rendered, to or rendered.head)
-        wanted = NewMigration(
-            target=to or rendered.head,
+        return await record(connection, rendered, wanted)
+
+
+async def record(connection: Connection, rendered: RenderedProduct, wanted: Start) -> Migration:
+    """Record a migration together with what else the transaction holds."""
+    target = wanted.to or rendered.head
+    source, direction = await _way(connection, rendered, target)
+    return await waves.begin(
+        connection,
+        NewMigration(
+            target=target,
             source=source,
             direction=direction,
-            rules=rules,
-            by=by,
-            head_start=head_start,
-        )
-        return await waves.begin(connection, wanted)
+            rules=wanted.rules,
+            by=wanted.by,
+            head_start=wanted.head_start,
+        ),
+    )
 
 
 async def _way(

@@ -36,6 +36,18 @@ from router.api.keys import list_keys, make_key, revoke_key
 from router.api.location import show_location
 from router.api.me import show_me
 from router.api.members import add_member, change_member, list_members, remove_member
+from router.api.migrations import (
+    begin_migration,
+    cancel_migration,
+    list_migration_places,
+    list_migrations,
+    list_places,
+    pause_migration,
+    resume_migration,
+    retry_migration,
+    show_migration,
+    watch_migration,
+)
 from router.api.moves import (
     cancel_move,
     list_moves,
@@ -161,6 +173,16 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     cancel_move,
     undo_move,
     settle_move,
+    list_migrations,
+    show_migration,
+    list_migration_places,
+    watch_migration,
+    begin_migration,
+    pause_migration,
+    resume_migration,
+    retry_migration,
+    cancel_migration,
+    list_places,
     list_clusters,
     list_ops_audit,
     verify_audit,

@@ -15,6 +15,8 @@ from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
 from router.catalog.passwords import Passwords
 from router.catalog.proofs import Proofs
+from router.catalog.wave_watch import WaveWatch
+from router.catalog.wave_words import Migration, Rules
 from router.connect import Connection
 from router.directory import Directory
 from router.dispatch import Dispatch
@@ -56,6 +58,21 @@ class Promoting(Protocol):
 
     async def after_settling(self, begun: Begun) -> Begun:
         """Wait until an earlier move is settled and the wanted one recorded."""
+        ...
+
+
+class Migrating(Protocol):
+    """Begins migrations of the product."""
+
+    @property
+    def revisions(self) -> Sequence[str]:
+        """Return the revisions of this process's product, the oldest first."""
+        ...
+
+    async def record(
+        self, connection: Connection, rules: Rules, by: By, *, to: str | None
+    ) -> Migration:
+        """Record one in a transaction; refuse a revision that can't be run beside customers."""
         ...
 
 
@@ -136,6 +153,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     provisioning: Provisioning
     promoting: Promoting
     move_news: MoveNews
+    migrating: Migrating
+    wave_watch: WaveWatch
     revisions: Revisions
     billing: Billing
     ops_token_hash: bytes | None
