@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from web.console import lists, moves, tenants
+from web.console import lists, migrations, moves, tenants
 
 PAGES: Sequence[ControllerRouterHandler] = (
     lists.overview,
@@ -22,4 +22,10 @@ PAGES: Sequence[ControllerRouterHandler] = (
     moves.show_move,
     moves.watch_move,
     moves.change_move,
+    migrations.show_migrations,
+    migrations.begin_migration,
+    migrations.show_migration,
+    migrations.show_places,
+    migrations.watch_migration,
+    migrations.change_migration,
 )

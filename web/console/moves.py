@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage, Template
+from litestar.response import Redirect, ServerSentEvent, Template
 
 from router.api.ops import OpsTenant
 from router.api.shapes import List
@@ -18,11 +16,9 @@ from router.catalog.move_words import MoveDocument
 from router.errors import NotFound
 from web.api import Refused
 from web.console.asking import CHANGES, Filter, address, by_act, checked, chosen
+from web.console.live import Live, stream_parts, template_of
 from web.form import EMPTY, Form, read_form
 from web.visitor import NO_SUCH_PAGE, Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
 
 SETTLE = "settle"
 PART = "console/parts/move.html"
@@ -31,23 +27,6 @@ _DONE = {
     "undo": "The tenant goes back to where it came from.",
     SETTLE: "The source is being erased.",
 }
-_DATA = "data:"
-
-
-class _Rendered(Protocol):
-    """A template, as far as a part of a page needs one."""
-
-    def render(self, *, move: MoveDocument) -> str:
-        """Render it."""
-        ...
-
-
-class _Engine(Protocol):
-    """What the site brings its templates in."""
-
-    def get_template(self, template_name: str) -> _Rendered:
-        """Find one by its path."""
-        ...
 
 
 @get("/console/moves", include_in_schema=False)
@@ -76,9 +55,17 @@ async def watch_move(
     """The API's own events, rendered; at the end the page is asked for once more."""
     await visitor.staff()
     move = await visitor.api.get(f"/api/ops/moves/{move_id}", MoveDocument)
-    app: Any = request.app
-    engine: _Engine = app.template_engine
-    return ServerSentEvent(_parts(visitor, move.id, engine.get_template(PART)))
+    part, page = template_of(request, PART), f"/console/moves/{move.id}"
+    live = Live(events=f"/api/ops/moves/{move.id}/events", page=page)
+    return ServerSentEvent(
+        stream_parts(
+            visitor,
+            live,
+            MoveDocument,
+            lambda told: part.render(move=told),
+            lambda told: told.state.is_ended,
+        )
+    )
 
 
 @post("/console/moves/{move_id:uuid}/{act:str}", status_code=200, include_in_schema=False)
@@ -110,28 +97,3 @@ async def _move_page(
     forms = by_act(tuple(_DONE), act, form)
     given = {"move": move, "tenant": tenant, "forms": forms}
     return visitor.page("console/move.html", given, form=form)
-
-
-async def _parts(
-    visitor: Visitor, move_id: UUID, template: _Rendered
-) -> AsyncGenerator[ServerSentEventMessage]:
-    async with (
-        visitor.api.stream(f"/api/ops/moves/{move_id}/events") as answer,
-        contextlib.aclosing(_documents(answer.aiter_lines())) as documents,
-    ):
-        async for move in documents:
-            if move is None:
-                yield ServerSentEventMessage(data=None, comment="nothing new")
-                continue
-            yield ServerSentEventMessage(event="part", data=template.render(move=move))
-            if move.state.is_ended:
-                yield ServerSentEventMessage(event="end", data=f"/console/moves/{move_id}")
-
-
-async def _documents(lines: AsyncIterator[str]) -> AsyncGenerator[MoveDocument | None]:
-    """Read the API's events; None is a sign of life."""
-    async for line in lines:
-        if line.startswith(_DATA):
-            yield msgspec.json.decode(line.removeprefix(_DATA), type=MoveDocument)
-        elif line.startswith(":"):
-            yield None

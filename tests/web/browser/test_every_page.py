@@ -14,6 +14,7 @@ OF_THE_CONSOLE = (
     "/console",
     "/console/tenants",
     "/console/moves",
+    "/console/migrations",
     "/console/clusters",
     "/console/inbox",
     "/console/audit",
