@@ -65,15 +65,24 @@ for _each in (tenants, status, pause, cancel):
 async def revision(*, message: str, product: str, as_json: bool) -> None:
     """Write the product's next revision by comparing its models with the revisions so far.
 
-    The comparison runs in a temporary PostgreSQL; no database of yours is touched.
+    The comparison runs in a temporary PostgreSQL; no database of yours is touched. Tables with rows
+    are changed in steps that hold nobody up; what can't be is said.
     """
     loaded = load(product)
     with progress("comparing"):
         async with scratch_database(loaded) as scratch:
             written = await write_revision(loaded, message, scratch=scratch)
     if as_json:
-        show_json({"revision": None if written is None else str(written)})
+        show_json(
+            {
+                "revision": None if written is None else str(written.path),
+                "findings": [] if written is None else written.findings,
+                "notes": [] if written is None else written.notes,
+            }
+        )
     elif written is None:
         say("the models ask for nothing that the revisions don't make already")
     else:
-        click.echo(str(written))
+        click.echo(str(written.path))
+        for each in (*written.notes, *written.findings):
+            say(each)

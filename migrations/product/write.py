@@ -14,7 +14,9 @@ from sqlalchemy import URL, ForeignKeyConstraint, Table
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from migrations.lint import lint
 from migrations.product.render import render, scripts
+from migrations.product.safely import make_safe, name_constraints
 from router.connect import tls
 from router.errors import ProductRefused, Unprocessable
 from router.names import quote, random_name
@@ -28,19 +30,31 @@ if TYPE_CHECKING:
     from router.product.plug import LoadedProduct
 
 
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision that was written: its file, what the linter finds in it, and what to think of."""
+
+    path: Path
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """What the models ask for and the last revision doesn't give, as the code of a revision."""
 
     upgrade: str
     downgrade: str
     imports: str
+    notes: tuple[str, ...]
 
 
-async def write_revision(loaded: LoadedProduct, message: str, *, scratch: Address) -> Path | None:
-    """Write the next revision and return its file; None when the models ask for nothing new.
+async def write_revision(
+    loaded: LoadedProduct, message: str, *, scratch: Address
+) -> Written | None:
+    """Write the next revision; None when the models ask for nothing new.
 
-    ``scratch`` is a database with a gate; the comparison happens there in a transaction that is
-    always rolled back.
+    Tables with rows are changed in the forms of ``migrations.safe``; what has none, the linter
+    names. ``scratch`` is a database with a gate; the comparison happens there in a transaction that
+    is always rolled back.
     """
     if not message.strip():
         raise Unprocessable("say what the revision does: stepwell revision -m TEXT")
@@ -58,7 +72,10 @@ async def write_revision(loaded: LoadedProduct, message: str, *, scratch: Addres
     )
     if script is None:
         raise ProductRefused(f"Alembic could not write a revision in {loaded.revisions}")
-    return Path(script.path)
+    findings = lint(render(loaded), only={script.revision})
+    return Written(
+        path=Path(script.path), findings=tuple(map(str, findings)), notes=difference.notes
+    )
 
 
 async def _difference(loaded: LoadedProduct, scratch: Address) -> Difference | None:
@@ -111,6 +128,10 @@ def _compare(connection: SyncConnection, loaded: LoadedProduct) -> Difference | 
     if script.upgrade_ops.is_empty():
         return None
     _break_cycles(script.upgrade_ops)
+    name_constraints(script.upgrade_ops)
+    script.upgrade_ops.reverse_into(script.downgrade_ops)
+    notes = make_safe(script.upgrade_ops, migration.impl)
+    make_safe(script.downgrade_ops, migration.impl)
     upgrade, downgrade = (
         render_python_code(operations, migration_context=migration)
         for operations in (script.upgrade_ops, script.downgrade_ops)
@@ -118,8 +139,22 @@ def _compare(connection: SyncConnection, loaded: LoadedProduct) -> Difference | 
     return Difference(
         upgrade=upgrade,
         downgrade=downgrade,
-        imports="from sqlalchemy.dialects import postgresql\n" if "postgresql." in upgrade else "",
+        imports=_imports(upgrade + downgrade),
+        notes=tuple(notes),
     )
+
+
+def _imports(code: str) -> str:
+    """Return the lines that the code of a revision needs at its top."""
+    lines = [
+        line
+        for mark, line in (
+            ("postgresql.", "from sqlalchemy.dialects import postgresql"),
+            ("safe.", "\nfrom migrations import safe"),
+        )
+        if mark in code
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _is_compared(

@@ -278,4 +278,4 @@ async def test_postgresql_makes_it_and_has_nothing_to_add(
     assert await write_revision(loaded, "everything", scratch=scratch) is not None
     # Runs what the first one says, and compares what came of it.
     again = await write_revision(loaded, "nothing", scratch=scratch)
-    assert again is None, again.read_text()
+    assert again is None, again.path.read_text()
