@@ -116,7 +116,8 @@ async def _way(
     known = [revision for _, revision, _ in await waves.known_places(connection)]
     places = [order.index(revision) for revision in known if revision in order]
     latest = await waves.latest_target(connection)
-    highest = max(places, default=order.index(latest) if latest in order else 0)
+    # Where nobody looked yet, tenants are as they were born.
+    highest = max(places, default=order.index(latest if latest in order else rendered.head))
     if highest <= order.index(target):
         return order[min(places, default=order.index(target))], Direction.UP
     Chain(rendered, chain.target, Direction.DOWN).check_way_back(order[highest])

@@ -60,8 +60,8 @@ class NewMigration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     to: Word | None = None
-    canaries: Annotated[list[Word], Meta(max_length=CANARIES_MAX)] = []
-    percents: Annotated[list[Percent], Meta(max_length=WAVES_MAX)] = [*PERCENTS]
+    canaries: Annotated[tuple[Word, ...], Meta(max_length=CANARIES_MAX)] = ()
+    percents: Annotated[tuple[Percent, ...], Meta(max_length=WAVES_MAX)] = PERCENTS
     wave_max: WaveNumber | None = None
     jobs: Jobs = PLACES_AT_ONCE
     halt_after: Count = 0
@@ -196,7 +196,7 @@ async def begin_migration(
     connection = await errand.connection()
     rules = Rules(
         canaries=await _canaries(connection, data.canaries),
-        percents=tuple(data.percents),
+        percents=data.percents,
         jobs=data.jobs,
         halt_after=data.halt_after,
         wave_max=data.wave_max,

@@ -55,7 +55,7 @@ async def test_a_form_that_says_what_can_not_be_keeps_what_was_typed(
     typed = {"canaries": "nobody-here", "reason": "a test", "halt_after": "3"}
     refused = await operator.submit(ROOT, typed)
     assert refused.status_code == 422
-    assert "there is no tenant" in operator.text
+    assert "There is no tenant" in operator.text
     assert operator.forms[ROOT]["halt_after"] == "3"
     for wrong in ({"percents": "many"}, {"jobs": "0"}, {"wave_max": "first"}, {"reason": " "}):
         await operator.get(ROOT)
