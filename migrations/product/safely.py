@@ -76,11 +76,15 @@ def name_constraints(operations: OpContainer) -> None:
 def make_safe(operations: OpContainer, impl: DefaultImpl) -> list[str]:
     """Put changes of tables that have rows into their safe forms; returns what to think of."""
     notes: list[str] = []
-    fresh = {
-        each.table_name for each in operations.ops if isinstance(each, CreateTableOp | DropTableOp)
-    }
+    made = {each.table_name for each in operations.ops if isinstance(each, CreateTableOp)}
+    gone = {each.table_name for each in operations.ops if isinstance(each, DropTableOp)}
     for operation in operations.ops:
-        if isinstance(operation, ModifyTableOps) and operation.table_name not in fresh:
+        if not isinstance(operation, ModifyTableOps) or operation.table_name in made:
+            continue
+        if operation.table_name in gone:
+            # Its indexes go with it.
+            operation.ops = [each for each in operation.ops if not isinstance(each, DropIndexOp)]
+        else:
             operation.ops = [
                 safe for each in operation.ops for safe in _in_safe_form(each, impl, notes)
             ]
