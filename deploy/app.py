@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
@@ -22,6 +23,8 @@ from billing.webhook import webhook_router
 from deploy import health, pages, payments
 from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
+from deploy.asking import ask_router
+from deploy.keeping import Keeping
 from deploy.platform import Platform, running, site_url
 from deploy.promoting import Promoting
 from deploy.provisioning import Provisioning
@@ -126,6 +129,7 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
             *usage_routers(parts),
             ops_router(parts, desk),
             webhook_router(desk),
+            ask_router(platform),
             health.healthz,
             health.readyz,
             Metrics,
@@ -164,6 +168,11 @@ def _parts(
     return Parts(
         proofs=Proofs(derive_password(secret_key, "mailed codes").encode()),
         outside=Outside(allow_private=settings.sign_on_private == "allow"),
+        archives=Keeping(platform),
+        deletion_wait=timedelta(seconds=settings.deletion_wait_s),
+        records=platform.records,
+        domain_grace=timedelta(seconds=settings.domain_grace_s),
+        site_host=Site.parse(settings.base_domain).host,
         source_limits=SourceLimits(
             tries_max=settings.source_tries_max, mails_max=settings.source_mails_max
         ),

@@ -156,16 +156,19 @@ async def begin_restore(
         )
     checked = await check(wanted.file, bytes_max=terms.bytes_max, after_piece=after_piece)
     async with platform.catalog.transaction() as connection:
-        return await _record(platform, connection, wanted, (checked.head, checked.sha256), by)
+        return await record_restore(
+            platform, connection, wanted, (checked.head, checked.sha256), by
+        )
 
 
-async def _record(
+async def record_restore(
     platform: Platform,
     connection: Connection,
     wanted: WantedRestore,
-    archive: tuple[Head, str],
+    archive: tuple[Head, str | None],
     by: By,
 ) -> Restoring:
+    """Record a restore; without the sum of a checked file, a worker checks it first."""
     head, sha256 = archive
     owners = _owners(wanted, head)
     slug = wanted.slug or head.tenant.slug
@@ -198,7 +201,7 @@ async def _record(
                 source_slug=head.tenant.slug,
                 is_rehearsal=wanted.is_rehearsal,
             ),
-            head_start=HEAD_START,
+            head_start=HEAD_START if sha256 else timedelta(),
         ),
     )
     detail: dict[str, object] = {"from": head.tenant.slug, "taken_at": head.taken_at.isoformat()}

@@ -143,6 +143,7 @@ def _settle(supervisor: Supervisor, servers: Servers, options: UpOptions) -> Set
         "BASE_DOMAIN": f"localhost:{port}",
         "PRODUCT": _settle_product(folder, options.product),
         "HOST": LOOPBACK,
+        "ARCHIVE_DIR": str(folder.path / "archives"),
         "PORT": str(port),
         **_stripe(folder),
         **_mail(folder),

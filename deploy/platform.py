@@ -22,6 +22,7 @@ from router.fleet import Fleet
 from router.lease import Timeouts
 from router.pool import Budget, PoolLimits
 from router.product.plug import load
+from router.records import Records
 from router.sealing import Sealer
 from router.sources import Sources
 from router.tasks import end
@@ -60,6 +61,7 @@ class Platform:
                 time_limit_s=settings.directory_time_limit_s,
             ),
         )
+        self.records = Records(settings.dns_servers)
         self.fleet = Fleet(
             secret_keys[0], access=self.directory.access, key_id=self.directory.gate_key_id
         )

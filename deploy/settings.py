@@ -406,6 +406,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "refuse or allow",
         ),
     ] = "refuse"
+    dns_servers: (
+        Annotated[
+            str,
+            Meta(pattern=r"^[0-9A-Fa-f.:,\[\] ]+$"),
+            _said(
+                "the name servers that are asked whether a tenant has a domain, with commas "
+                "between them; the system's without it",
+                "address[:port]",
+            ),
+        ]
+        | None
+    ) = None
+    domain_grace_s: Annotated[
+        _Delay,
+        _said(
+            "how long a domain whose record is gone is served on; the tenant is told the day",
+            "seconds",
+        ),
+    ] = 604_800.0
     archive_dir: Annotated[
         str | None,
         _said(
@@ -417,6 +436,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_keep_s: Annotated[_Delay, _said("how long a kept archive lies there", "seconds")] = (
         604_800
     )
+    deletion_wait_s: Annotated[
+        _Delay,
+        _said("how long after an owner asked for it a tenant is erased", "seconds"),
+    ] = 1_209_600.0
     archive_bytes_max: Annotated[
         _Many, _said("what an archive may unpack to when it is restored", "bytes")
     ] = 10**12

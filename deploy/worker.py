@@ -15,6 +15,8 @@ from deploy.accesses import end_accesses
 from deploy.answering import answering
 from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
+from deploy.domains import DomainKeeper
+from deploy.keeping import Keeping
 from deploy.mail.chores import mail_chores
 from deploy.operations import make_runner
 from deploy.platform import Platform, running
@@ -56,6 +58,8 @@ async def _work(settings: Settings) -> None:
         chores = {
             "reference tables": ReferenceKeeper(platform).keep,
             "watchdog": lambda: watch(platform),
+            "domains": DomainKeeper(platform).keep,
+            "archives": Keeping(platform).keep,
             "tidying": lambda: tidy(platform),
             "run out accesses": lambda: end_accesses(platform),
             "audit seals": lambda: keep_sealed(platform),

@@ -14,6 +14,7 @@ from deploy.cli.audit import audit
 from deploy.cli.billing import billing
 from deploy.cli.cluster import cluster
 from deploy.cli.doctor import doctor
+from deploy.cli.domain import domain
 from deploy.cli.gate import gate
 from deploy.cli.inbox import inbox
 from deploy.cli.key import key
@@ -40,6 +41,7 @@ COMMANDS = (
     settings,
     tenant,
     key,
+    domain,
     plan,
     billing,
     inbox,

@@ -20,7 +20,16 @@ from router.api.access import (
     show_transcript,
 )
 from router.api.accounts import create_account, resend_code, verify_account
+from router.api.archives import (
+    begin_export,
+    drop_export,
+    fetch_export,
+    list_exports,
+    show_export,
+)
 from router.api.audit import list_audit
+from router.api.deletion import begin_deletion, show_deletion, take_back_deletion
+from router.api.domains import check_domain, claim_domain, list_domains, remove_domain
 from router.api.door import Admit, Door, admit_account, admit_anyone, admit_member, admit_operator
 from router.api.errand import errand_of
 from router.api.fleet import list_clusters, list_ops_audit, show_operation, verify_audit
@@ -66,6 +75,15 @@ from router.api.ops import (
     set_plan,
     show_ops_tenant,
     suspend,
+)
+from router.api.ops_archives import (
+    ops_begin_export,
+    ops_erase,
+    ops_list_exports,
+    ops_restore,
+    ops_show_certificate,
+    ops_show_deletion,
+    ops_take_back_deletion,
 )
 from router.api.parts import Parts
 from router.api.profile import (
@@ -156,6 +174,18 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_keys,
     make_key,
     revoke_key,
+    list_domains,
+    claim_domain,
+    check_domain,
+    remove_domain,
+    begin_export,
+    list_exports,
+    show_export,
+    fetch_export,
+    drop_export,
+    begin_deletion,
+    show_deletion,
+    take_back_deletion,
 )
 _OPERATORS: Sequence[ControllerRouterHandler] = (
     onboard,
@@ -197,6 +227,13 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     enter_access,
     end_access,
     show_transcript,
+    ops_begin_export,
+    ops_list_exports,
+    ops_restore,
+    ops_erase,
+    ops_show_deletion,
+    ops_take_back_deletion,
+    ops_show_certificate,
 )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from router.words import Tenant
 
 CUSTOM_ROLES: Final = "custom_roles"
+CUSTOM_DOMAINS: Final = "custom_domains"
 
 
 async def require_feature(connection: Connection, tenant: Tenant, feature: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from router.catalog import Catalog
+from router.catalog.archives import Export
+from router.catalog.invitations import IssuedInvitation
 from router.catalog.move_news import MoveNews
 from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
@@ -21,6 +24,7 @@ from router.connect import Connection
 from router.directory import Directory
 from router.dispatch import Dispatch
 from router.outside import Outside
+from router.records import Records
 from router.sealing import Sealer
 from router.words import Placement, Tenant
 
@@ -129,6 +133,53 @@ class Billing(Protocol):
         ...
 
 
+class WantedCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom an archive is restored; what isn't given is what the archive says."""
+
+    slug: str
+    plan: str | None = None
+    owner: str | None = None
+    cluster: str | None = None
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """A new tenant that is to hold an archive's rows."""
+
+    tenant: Tenant
+    operation: Operation
+    invitation: IssuedInvitation | None
+
+
+class KeptArchives(Protocol):
+    """Keeps the files of archives, and knows what is done with them."""
+
+    def check_kept(self) -> None:
+        """Raise Conflict where no files are kept."""
+        ...
+
+    def path_of(self, export: Export) -> Path:
+        """Return where the file of an export lies."""
+        ...
+
+    async def remove(self, export_id: UUID) -> None:
+        """Delete the file of an export."""
+        ...
+
+    async def restore(
+        self,
+        connection: Callable[[], Awaitable[Connection]],
+        export: Export,
+        wanted: WantedCopy,
+        by: By,
+    ) -> Copy:
+        """Record a new tenant that is filled from a file, once that was looked at."""
+        ...
+
+    async def check_leaving(self, tenant: Tenant) -> None:
+        """Raise Conflict for a tenant that may not be erased as it stands."""
+        ...
+
+
 class SourceLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one source address may do: failed tries in a quarter of an hour, letters in an hour."""
 
@@ -160,8 +211,17 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ops_token_hash: bytes | None
     fingerprint_key: bytes
     proofs: Proofs
+    archives: KeptArchives
+    #: How long a tenant that is to be erased may be taken back.
+    deletion_wait: timedelta
     #: For what a person names and we ask: an identity provider.
     outside: Outside
+    #: What the DNS says of the domains that tenants claim.
+    records: Records
+    #: How long a domain whose record is gone is served on.
+    domain_grace: timedelta
+    #: Where the site lives, without its port: no tenant's domain is here.
+    site_host: str
     source_limits: SourceLimits
     #: Where people log in; passkeys are made for this place and no other.
     site_url: str

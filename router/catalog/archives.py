@@ -281,7 +281,7 @@ async def close_for_ever(connection: Connection, progress: Progress, deletion: D
     tenant = await tenants.set_status(connection, deletion.tenant_id, TenantStatus.ERASED)
     for name in ("end_sessions", "revoke_keys", "drop_invitations", "drop_memberships"):
         await connection.execute(_SQL[name], tenant.id)
-    for name in ("drop_roles", "drop_domains"):
+    for name in ("drop_roles", "drop_domains", "drop_claims"):
         await connection.execute(_SQL[name], tenant.id)
     deed = audit.Deed(
         actor=deletion.requested_by,

@@ -103,6 +103,9 @@ DELETE FROM catalog.custom_role WHERE tenant_id = $1
 -- name: drop_domains
 DELETE FROM catalog.domain WHERE tenant_id = $1
 
+-- name: drop_claims
+DELETE FROM catalog.domain_claim WHERE tenant_id = $1
+
 -- name: drop_placement
 DELETE FROM catalog.placement WHERE tenant_id = $1
 

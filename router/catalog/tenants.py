@@ -223,28 +223,8 @@ async def old_slugs(connection: Connection) -> list[tuple[str, TenantId]]:
 
 
 async def domains(connection: Connection) -> list[tuple[str, TenantId]]:
-    """Read every verified domain."""
+    """Read every domain that is served."""
     return [(row["name"], row["tenant_id"]) for row in await connection.fetch(_SQL["domains"])]
-
-
-async def add_domain(connection: Connection, tenant_id: TenantId, name: str) -> None:
-    """Record a domain that the tenant says is its own; it leads nowhere until it is verified."""
-    if not is_domain(name):
-        raise Unprocessable(f"{name[:NAME_LENGTH_MAX]!r} is no domain name in lower case")
-    if await connection.fetchval(_SQL["add_domain"], tenant_id, name) is None:
-        raise Conflict(f"the domain {name} is recorded already")
-
-
-async def verify_domain(connection: Connection, tenant_id: TenantId, name: str) -> None:
-    """Let the domain lead to the tenant, which has proved that it owns it."""
-    if await connection.fetchval(_SQL["verify_domain"], tenant_id, name) is None:
-        raise NotFound(f"the tenant has no domain {name[:NAME_LENGTH_MAX]!r}")
-
-
-async def remove_domain(connection: Connection, tenant_id: TenantId, name: str) -> None:
-    """Take a domain away; it may then be another tenant's."""
-    if await connection.fetchval(_SQL["remove_domain"], tenant_id, name) is None:
-        raise NotFound(f"the tenant has no domain {name[:NAME_LENGTH_MAX]!r}")
 
 
 def is_domain(name: str) -> bool:

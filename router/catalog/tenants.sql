@@ -9,7 +9,7 @@ WHERE s.slug = $1
 
 -- name: find_by_domain
 SELECT w.* FROM catalog.tenant_known AS w JOIN catalog.domain AS d ON d.tenant_id = w.id
-WHERE d.name = $1 AND d.verified_at IS NOT NULL
+WHERE d.name = $1
 
 -- name: find_many
 SELECT * FROM catalog.tenant_known WHERE id = ANY($1::uuid[])
@@ -75,19 +75,8 @@ WHERE id = $1 RETURNING id
 SELECT slug, tenant_id FROM catalog.slug WHERE NOT is_current
 
 -- name: domains
-SELECT name, tenant_id FROM catalog.domain WHERE verified_at IS NOT NULL
+SELECT name, tenant_id FROM catalog.domain
 
 -- name: reserve_slugs
 INSERT INTO catalog.reserved_slug (slug, reason) SELECT unnest($1::text[]), $2
 ON CONFLICT DO NOTHING
-
--- name: add_domain
-INSERT INTO catalog.domain (name, tenant_id) VALUES ($2, $1)
-ON CONFLICT (name) DO NOTHING RETURNING name
-
--- name: verify_domain
-UPDATE catalog.domain SET verified_at = coalesce(verified_at, now())
-WHERE tenant_id = $1 AND name = $2 RETURNING name
-
--- name: remove_domain
-DELETE FROM catalog.domain WHERE tenant_id = $1 AND name = $2 RETURNING name

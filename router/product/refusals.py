@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: The first segments of the platform's own paths: a product's route must not begin with one.
 OUR_PATHS = frozenset(
     """
-    api t webhooks docs schema healthz readyz metrics openapi.json
+    api ask t webhooks docs schema healthz readyz metrics openapi.json
     account assets console invitation login logout new pricing reset sales signup sso switch verify
     w workspaces
     """.split()  # noqa: SIM905 - a list of twenty quoted words is read by nobody

@@ -11,14 +11,23 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from router.catalog import Catalog, gate_keys, placements, plans, tenants
+from router.catalog import Catalog, claims, gate_keys, placements, plans, tenants
 from router.connect import connect
 from router.directory import Directory, DirectoryLimits
 from router.errors import CatalogUnreachable, Misconfigured, Overloaded
 from router.questions import QuestionLimits
 from router.sealing import Sealer
 from router.words import Limits, Tenant, TenantStatus, Tier
-from tests.catalog.worlds import SEALER, Server, add_cluster, add_tenant, catalog_on, place, server
+from tests.catalog.worlds import (
+    SEALER,
+    Server,
+    add_cluster,
+    add_tenant,
+    catalog_on,
+    place,
+    serve_domain,
+    server,
+)
 
 WHOLE = DirectoryLimits(whole=True)
 #: What is unknown stays so for as long as a test lasts, unless there are news.
@@ -53,8 +62,7 @@ async def test_the_whole_catalog_is_known_at_start(catalog: Catalog) -> None:
     made = await add_tenant(catalog, "known")
     async with catalog.transaction() as connection:
         await tenants.rename_slug(connection, made.id, "known-now")
-        await tenants.add_domain(connection, made.id, "known.example.com")
-        await tenants.verify_domain(connection, made.id, "known.example.com")
+        await serve_domain(connection, made.id, "known.example.com")
     async with directory(catalog) as known:
         found = known.by_slug("known-now")
         assert found is not None
@@ -109,17 +117,15 @@ async def test_a_domain_that_changes_hands_leads_to_its_new_tenant(catalog: Cata
     second = await add_tenant(catalog, "domain-second")
     name = "hands.example.com"
     async with catalog.transaction() as connection:
-        await tenants.add_domain(connection, first.id, name)
-        await tenants.verify_domain(connection, first.id, name)
+        await serve_domain(connection, first.id, name)
     async with directory(catalog) as known:
         assert known.by_domain(name) == first
         async with catalog.transaction() as connection:
-            await tenants.remove_domain(connection, first.id, name)
+            await claims.remove(connection, first.id, name)
         await until(lambda: known.by_domain(name) is None)
         assert await known.resolve_domain(name) is None
         async with catalog.transaction() as connection:
-            await tenants.add_domain(connection, second.id, name)
-            await tenants.verify_domain(connection, second.id, name)
+            await serve_domain(connection, second.id, name)
         async with asyncio.timeout(20):
             while await known.resolve_domain(name) != second:
                 await asyncio.sleep(0.01)

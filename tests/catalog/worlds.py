@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,10 +18,10 @@ from deploy.stack.ports import LOOPBACK, free_port
 from deploy.stack.postgres import PostgresCluster, environment, initialise, reachable
 from deploy.stack.processes import spawn
 from migrations.apply import migrate_catalog
-from router.catalog import Catalog, clusters, placements, tenants
-from router.connect import Address
+from router.catalog import Catalog, claims, clusters, placements, tenants
+from router.connect import Address, Connection
 from router.sealing import Sealer
-from router.words import Cluster, ClusterRole, Placement, Tenant, TenantStatus, Tier
+from router.words import Cluster, ClusterRole, Placement, Tenant, TenantId, TenantStatus, Tier
 
 START_S_MAX = 30
 PASSWORD = "loopback only"
@@ -158,3 +159,10 @@ async def add_tenant(catalog: Catalog, slug: str, *, plan: str = "starter") -> T
         made = await tenants.create(connection, slug=slug, name=slug.title(), plan=plan)
         await placements.record(connection, made.id, place())
         return await tenants.set_status(connection, made.id, TenantStatus.ACTIVE)
+
+
+async def serve_domain(connection: Connection, tenant_id: TenantId, name: str) -> None:
+    """Claim a domain, and show that it is the tenant's."""
+    claimed = await claims.claim(connection, tenant_id, name)
+    texts = {claimed.record_value}
+    await claims.heed(connection, claimed, texts, actor="test", grace=timedelta(days=1))

@@ -303,7 +303,10 @@ async def test_a_domain_leads_nowhere_before_it_is_verified(
     name = f"{new_slug('proof')}.example"
     async with made.platform.catalog.transaction() as connection:
         await connection.execute(
-            "INSERT INTO catalog.domain (name, tenant_id) VALUES ($1, $2)", name, shop.id
+            "INSERT INTO catalog.domain_claim (name, tenant_id, token, expires_at) "
+            "VALUES ($1, $2, 'x', now())",
+            name,
+            shop.id,
         )
     answer = await made.client.get("/api/tenant", headers={**shop.headers, "Host": name})
     expect(answer, 400)

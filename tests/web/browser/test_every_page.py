@@ -9,7 +9,16 @@ from tests.web.browser.people import Person
 
 PHONE = {"width": 360, "height": 740}
 OF_NOBODY = ("/", "/pricing", "/login", "/signup?plan=pro", "/no/such/page")
-OF_A_WORKSPACE = ("", "/members", "/roles", "/keys", "/billing", "/audit", "/nothing-here")
+OF_A_WORKSPACE = (
+    "",
+    "/members",
+    "/roles",
+    "/keys",
+    "/domains",
+    "/billing",
+    "/audit",
+    "/nothing-here",
+)
 OF_THE_CONSOLE = (
     "/console",
     "/console/tenants",
