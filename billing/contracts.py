@@ -36,16 +36,19 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     net_days: int = NET_DAYS
 
 
-async def invoice(desk: Desk, tenant: Tenant, terms: Terms, *, key: str) -> SeenInvoice | None:
+async def invoice(
+    desk: Desk, tenant: Tenant, terms: Terms, *, key: str, email: str | None = None
+) -> SeenInvoice | None:
     """Have the provider invoice what was agreed; returns the first invoice, if there is one yet.
 
-    Before anything is recorded, and under a key: whoever was broken off in between repeats both.
+    It goes to ``email``, else to the tenant's first owner. Before anything is recorded, and under a
+    key: whoever was broken off in between repeats both.
     """
     if terms.amount is None:
         return None
     if terms.plan not in desk.listed:
         raise Unprocessable(f"there is no plan {terms.plan[:40]!r} in the price list")
-    email = await accounts.payer_email(desk.catalog, tenant.id)
+    email = email or await accounts.payer_email(desk.catalog, tenant.id)
     customer_id = await accounts.ensure_customer(desk.catalog, desk.provider, tenant, email)
     agreement = Agreement(
         customer_id=customer_id,

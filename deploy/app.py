@@ -25,6 +25,7 @@ from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
 from deploy.asking import ask_router
 from deploy.keeping import Keeping
+from deploy.onboardings import Onboardings
 from deploy.platform import Platform, running, site_url
 from deploy.promoting import Promoting
 from deploy.provisioning import Provisioning
@@ -32,6 +33,7 @@ from deploy.revisions import PlaceRevisions
 from deploy.settings import Settings
 from deploy.wave_calls import Migrating
 from router.api import Parts, platform_routers
+from router.api.onboarding import onboarding_router
 from router.api.parts import SourceLimits
 from router.catalog.move_news import MoveNews
 from router.catalog.passwords import Passwords
@@ -90,6 +92,7 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
         platform.catalog, payments.make_provider(platform.settings), platform.settings
     )
     parts = _parts(platform, provisioning, passwords, move_news, desk)
+    onboardings = Onboardings(platform, desk, Promoting(platform), provisioning)
     tracing = _tracing(platform.settings)
     web = pages.make_web(platform.settings, platform.loaded.product.name, inside)
     product = Router(
@@ -128,6 +131,7 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
             *member_routers(parts, desk),
             *usage_routers(parts),
             ops_router(parts, desk),
+            onboarding_router(parts, onboardings),
             webhook_router(desk),
             ask_router(platform),
             health.healthz,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import tempfile
 import time
 from datetime import timedelta
@@ -14,11 +15,11 @@ from uuid import UUID
 import msgspec
 
 from deploy.leaving import check_leaving
-from deploy.operations import archive_terms, make_runner
+from deploy.terms import archive_terms
 from promotion.archive_export import HasMoved, Taken, take
 from promotion.archive_file import check, create, opened
 from promotion.archive_form import assert_fits
-from promotion.archive_restore import RestoreData
+from promotion.archive_restore import RestoreData, RestoreHandler
 from router.catalog import (
     accounts,
     archives,
@@ -34,6 +35,7 @@ from router.catalog.invitations import IssuedInvitation
 from router.catalog.move_words import TableProof
 from router.catalog.operations import NewOperation, Operation, OperationState
 from router.catalog.roles import OWNER
+from router.catalog.runner import Runner, RunnerLimits
 from router.errors import Conflict, ProvisionFailed, Unprocessable
 from router.names import random_name
 from router.words import Tenant, Tier
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from deploy.platform import Platform
     from promotion.archive_form import Head
     from router.catalog.moves import By
-    from router.catalog.runner import Runner
     from router.connect import Connection
 
 #: How long workers leave a restore to the process that recorded it.
@@ -233,15 +234,25 @@ async def until_ended(runner: Runner, operation_id: UUID) -> Operation:
         await asyncio.sleep(_LOOK_S)
 
 
-async def rehearse(platform: Platform, reference: str, by: By) -> ArchiveRehearsal:
-    """Archive a tenant, restore it beside itself, compare, and leave nothing of it."""
-    runner = make_runner(platform)
+async def rehearse(
+    platform: Platform, reference: str, by: By, *, cluster: str | None = None
+) -> ArchiveRehearsal:
+    """Archive a tenant, restore it beside itself, compare, and leave nothing of it.
+
+    On a cluster with room, or on the one that is named.
+    """
+    runner = _restorer(platform)
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stepwell-") as folder:
         file = Path(folder) / "rehearsal.zip"
         taken = await export(platform, reference, file, by)
         exported_s = time.monotonic()
-        wanted = WantedRestore(file=file, slug=_REHEARSAL + random_name("")[:12], is_rehearsal=True)
+        wanted = WantedRestore(
+            file=file,
+            slug=_REHEARSAL + random_name("")[:12],
+            cluster=cluster,
+            is_rehearsal=True,
+        )
         restoring = await begin_restore(platform, wanted, by)
         try:
             ended = await until_ended(runner, restoring.operation.id)
@@ -261,6 +272,16 @@ async def rehearse(platform: Platform, reference: str, by: By) -> ArchiveRehears
         proof=data.proof,
         export_s=round(exported_s - began_s, 3),
         restore_s=round(time.monotonic() - exported_s, 3),
+    )
+
+
+def _restorer(platform: Platform) -> Runner:
+    """Make a runner that restores and does nothing else: it may run inside another operation."""
+    return Runner(
+        platform.catalog,
+        {RESTORE: RestoreHandler(archive_terms(platform))},
+        name=f"{socket.gethostname()}:{os.getpid()}:rehearsal",
+        limits=RunnerLimits(lease_s=platform.settings.operation_lease_s),
     )
 
 

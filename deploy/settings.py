@@ -20,6 +20,7 @@ _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 _Delay = Annotated[float, Meta(ge=0, le=31_536_000)]
 _Many = Annotated[int, Meta(ge=1, le=10**15)]
+_Money = Annotated[int, Meta(ge=0, le=10**15)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
 
 
@@ -425,6 +426,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "seconds",
         ),
     ] = 604_800.0
+    own_servers_private: Annotated[
+        str,
+        Meta(pattern="^(refuse|allow)$"),
+        _said(
+            "whether a customer's own server may be at a private address: for development, or "
+            "where all customers are at home in your network",
+            "refuse or allow",
+        ),
+    ] = "refuse"
+    four_eyes_amount: Annotated[
+        _Money,
+        _said("what a contract may be worth a year before a second person approves", "minor units"),
+    ] = 5_000_000
+    four_eyes_seats: Annotated[
+        _Count, _said("seats of a contract above which a second person approves", "seats")
+    ] = 500
     archive_dir: Annotated[
         str | None,
         _said(

@@ -24,8 +24,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """One database of one server, and who enters it. Never a URL: a URL can smuggle a second host.
 
     ``tls`` is ``disable`` or ``verify-full``: with anything between them asyncpg hands the
-    password to whoever answers. ``keeps_statements`` is false for a pooler that gives each
-    transaction another server connection, which knows nothing of statements prepared before.
+    password to whoever answers. ``tls_name`` is the name that the certificate must bear where
+    ``host`` is an address that was resolved once and pinned; ``tls_ca`` holds the certificates, in
+    PEM, of who may vouch for it, instead of the system's. ``keeps_statements`` is false for a
+    pooler that gives each transaction another server connection, which knows nothing of statements
+    prepared before.
     ``settings`` are those that each session begins with, and that RESET ALL brings back.
     """
 
@@ -36,6 +39,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     tls: str = "verify-full"
     tls_root: str | None = None
+    tls_name: str | None = None
+    tls_ca: str | None = None
     keeps_statements: bool = True
     settings: dict[str, str] = {}
 
@@ -85,6 +90,23 @@ def parse_dsn(dsn: str, *, name: str) -> Address:
     )
 
 
+class _Named(ssl.SSLContext):
+    """Checks the certificate for a name, whatever address was connected to."""
+
+    name: str
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - as above
+        server_hostname: str | bytes | None = None,  # noqa: ARG002 - the address is no name
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Begin TLS, asking for the name."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
+
+
 def _is_local(host: str) -> bool:
     if host.startswith("/") or host == "localhost":
         return True
@@ -100,7 +122,12 @@ def tls(address: Address) -> ssl.SSLContext | bool:
         return False
     if address.tls_root and not Path(address.tls_root).is_file():
         raise SettingsWrong(f"sslrootcert of {address!r} is not a file")
-    return ssl.create_default_context(cafile=address.tls_root)
+    if address.tls_name is None:
+        return ssl.create_default_context(cafile=address.tls_root, cadata=address.tls_ca)
+    named = _Named(ssl.PROTOCOL_TLS_CLIENT)
+    named.name = address.tls_name
+    named.load_verify_locations(cafile=address.tls_root, cadata=address.tls_ca)
+    return named
 
 
 async def connect(

@@ -132,6 +132,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     ``pooler`` is the address of a PgBouncer in transaction mode that serves the cluster's logins;
     the platform's own work always goes to the server itself. ``pooler_statements`` says that it
     carries prepared statements over (PgBouncer 1.21 with ``max_prepared_statements``).
+    ``is_reserved``: it is a customer's own, so nobody goes there who wasn't sent there by name.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_database: str = "postgres"
     pooler: tuple[str, int] | None = None
     pooler_statements: bool = False
+    is_reserved: bool = False
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from litestar.response import Redirect, Template
 from billing.routes import PlanShown
 from router.api.sessions import Switched
 from router.api.shapes import List
+from router.catalog.credentials import StaffRole
 from web.form import read_form
 from web.visitor import Visitor, own_path
 
@@ -22,7 +23,7 @@ async def start(visitor: NamedDependency[Visitor]) -> Template | Redirect:
     if me is None:
         return visitor.page("start.html")
     if me.staff is not None:
-        return visitor.to("/console")
+        return visitor.to("/sales" if me.staff is StaffRole.SALES else "/console")
     if me.tenant is not None:
         return visitor.to(f"/w/{me.tenant.slug}")
     return visitor.to("/workspaces")

@@ -19,7 +19,10 @@ from router.words import ClusterRole
 
 
 class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster with how many tenants it holds, and for how many it has room."""
+    """A cluster with how many tenants it holds, and for how many it has room.
+
+    One that `is_reserved` is a customer's own: nobody goes there who isn't sent there by name.
+    """
 
     name: str
     role: ClusterRole
@@ -29,6 +32,7 @@ class ClusterShown(msgspec.Struct, frozen=True, kw_only=True):
     tenants: int
     host: str
     port: int
+    is_reserved: bool
 
 
 class OperationWhole(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,4 +110,5 @@ def _shown(record: ClusterRecord) -> ClusterShown:
         tenants=record.tenants,
         host=cluster.host,
         port=cluster.port,
+        is_reserved=cluster.is_reserved,
     )

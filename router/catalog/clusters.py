@@ -54,6 +54,7 @@ async def add(connection: Connection, cluster: Cluster, admin: Address, sealer: 
         cluster.shared_database,
         cluster.maintenance_database,
         _seal(cluster.name, admin, sealer),
+        cluster.is_reserved,
     )
     if added is None:
         raise Conflict(f"there is a cluster {cluster.name!r} already")
@@ -165,6 +166,7 @@ def _record(row: asyncpg.Record) -> ClusterRecord:
             shared_database=row["shared_database"],
             maintenance_database=row["maintenance_database"],
             pooler=pooler,
+            is_reserved=row["is_reserved"],
         ),
         state=ClusterState(row["state"]),
         tenants=row["tenants"],

@@ -10,8 +10,8 @@ SELECT c.*, 0::bigint AS tenants FROM catalog.cluster AS c
 
 -- name: add
 INSERT INTO catalog.cluster (name, role, region, capacity, host, port, pooler_host, pooler_port,
-    shared_database, maintenance_database, dsn_sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    shared_database, maintenance_database, dsn_sealed, is_reserved)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (name) DO NOTHING RETURNING name
 
 -- name: change
@@ -42,6 +42,6 @@ CROSS JOIN LATERAL (
             AND NOT EXISTS (SELECT FROM catalog.placement AS p
                 WHERE p.tenant_id = m.tenant_id AND p.cluster = c.name)) AS tenants
 ) AS taken
-WHERE c.role = $1 AND ($2::text IS NULL OR c.name = $2) AND ($3::text IS NULL OR c.region = $3)
+WHERE c.role = $1 AND (c.name = $2 OR ($2::text IS NULL AND NOT c.is_reserved)) AND ($3::text IS NULL OR c.region = $3)
 ORDER BY c.state = 'accepting' DESC, c.capacity - taken.tenants DESC, c.name
 LIMIT 1

@@ -1,2 +1,2 @@
--- Nothing yet.
+-- No directory remembers an onboarding: what its stages change tells for itself.
 SELECT;
