@@ -66,6 +66,10 @@ class Api:
             tenant=tenant,
         )
 
+    def with_token(self, token: str) -> Api:
+        """Return the same visitor's way with another credential."""
+        return Api(self._client, token=token, address=self._address, tenant=self._tenant)
+
     async def get(
         self, path: str, wanted: type[_T], params: Mapping[str, str | int | None] | None = None
     ) -> _T:
@@ -90,9 +94,16 @@ class Api:
         self, method: str, path: str, body: object = None, *, change: Change = NO_CHANGE
     ) -> None:
         """Send a change whose answer says nothing of interest; raises Refused."""
+        await self.send(method, path, body, change=change)
+
+    async def send(
+        self, method: str, path: str, body: object = None, *, change: Change = NO_CHANGE
+    ) -> httpx.Response:
+        """Send a change, and return whatever answers; raises Refused."""
         answer = await self._send(method, path, body, change)
         if answer.is_error:
             raise Refused(_problem(answer))
+        return answer
 
     async def _send(self, method: str, path: str, body: object, change: Change) -> httpx.Response:
         headers: dict[str, str] = {}

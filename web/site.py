@@ -14,7 +14,7 @@ from litestar.middleware.csrf import CSRFMiddleware
 from litestar.static_files import create_static_files_router  # pyright: ignore[reportUnknownVariableType]  # a type of its parameters is bare
 from litestar.types import ControllerRouterHandler
 
-from web import accounts, console, front, mailbox, sales, workspace
+from web import accounts, console, front, mailbox, sales, staff, workspace
 from web.porch import Policy, Porch
 from web.problems import PAGE_HANDLERS
 from web.rendering import ASSETS
@@ -32,6 +32,7 @@ _PAGES: Sequence[ControllerRouterHandler] = (
     *mailbox.PAGES,
     *console.PAGES,
     *sales.PAGES,
+    *staff.PAGES,
     *workspace.PAGES,
 )
 

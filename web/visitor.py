@@ -19,11 +19,14 @@ from router.api.me import Me
 from router.api.onmoves import OwnMove
 from router.api.shapes import List
 from router.api.tenant import TenantWhole
+from router.catalog.access_words import Entered
 from router.catalog.credentials import StaffRole
 from router.catalog.move_words import MoveState
 from router.errors import NotAllowed, NotFound
+from web import entered
 from web.api import Api, Refused
 from web.banners import Banner, banners
+from web.entered import ACCESS_COOKIE
 from web.form import EMPTY, Form
 
 #: The prefix makes browsers take these from this very host only, over TLS (or on loopback).
@@ -88,6 +91,7 @@ class Visitor:
             address=None if client is None else (client.host, client.port or 0),
             agent=request.headers.get("user-agent", ""),
         )
+        self.access = entered.read(request.cookies.get(ACCESS_COOKIE))
         self._me: Me | None = None
         self._is_safe = request.method == "GET"
 
@@ -193,6 +197,21 @@ class Visitor:
         answer = self.to(path, said=said)
         answer.set_cookie(gone(SESSION_COOKIE))
         return answer
+    def left(self, path: str) -> Redirect:
+        """Send the browser on without a session, and without what was entered in it."""
+        gone = [_gone(SESSION_COOKIE), _gone(ACCESS_COOKIE)]
+        return Redirect(path, status_code=303, cookies=gone)
+
+    def entering(self, begun: Entered, path: str) -> Redirect:
+        """Send the browser on with access to a tenant's rows."""
+        assert begun.access.ends_at is not None, "what was entered has an end"
+        life_s = int((begun.access.ends_at - datetime.now(UTC)).total_seconds())
+        cookie = _cookie(ACCESS_COOKIE, entered.spell(begun), max(life_s, 0))
+        return Redirect(path, status_code=303, cookies=[cookie])
+
+    def leaving(self, path: str) -> Redirect:
+        """Send the browser on without access to anybody's rows."""
+        return Redirect(path, status_code=303, cookies=[_gone(ACCESS_COOKIE)])
 
 
 class Workspace:

@@ -15,7 +15,7 @@ from deploy.operations import make_runner
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 from tests.web.surfing import Surfer
 
-LISTS = ["", "/tenants", "/moves", "/migrations", "/clusters", "/inbox", "/audit"]
+LISTS = ["", "/tenants", "/moves", "/migrations", "/clusters", "/inbox", "/access", "/audit"]
 
 
 async def staff(made: GatewayWorld, role: str) -> Surfer:
