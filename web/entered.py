@@ -29,14 +29,14 @@ class EnteredHere(msgspec.Struct, frozen=True, kw_only=True):
         return self.ends_at <= datetime.now(UTC)
 
 
-def spell(entered: Entered) -> str:
+def spell_entered(entered: Entered) -> str:
     """Spell the cookie."""
     known = entered.access
     assert known.ends_at is not None, "what was entered has an end"
     return f"{known.id}.{known.slug}.{int(known.ends_at.timestamp())}.{entered.token}"
 
 
-def read(cookie: str | None) -> EnteredHere | None:
+def read_entered(cookie: str | None) -> EnteredHere | None:
     """Read the cookie; whatever isn't one of ours is none."""
     parts = (cookie or "").split(".")
     if len(parts) != _PARTS or not is_slug(parts[1]) or not is_access(parts[3]):

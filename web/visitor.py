@@ -23,10 +23,9 @@ from router.catalog.access_words import Entered
 from router.catalog.credentials import StaffRole
 from router.catalog.move_words import MoveState
 from router.errors import NotAllowed, NotFound
-from web import entered
 from web.api import Api, Refused
 from web.banners import Banner, banners
-from web.entered import ACCESS_COOKIE
+from web.entered import ACCESS_COOKIE, read_entered, spell_entered
 from web.form import EMPTY, Form
 
 #: The prefix makes browsers take these from this very host only, over TLS (or on loopback).
@@ -91,7 +90,7 @@ class Visitor:
             address=None if client is None else (client.host, client.port or 0),
             agent=request.headers.get("user-agent", ""),
         )
-        self.access = entered.read(request.cookies.get(ACCESS_COOKIE))
+        self.access = read_entered(request.cookies.get(ACCESS_COOKIE))
         self._me: Me | None = None
         self._is_safe = request.method == "GET"
 
@@ -185,6 +184,8 @@ class Visitor:
         life_s = int((expires_at - datetime.now(UTC)).total_seconds())
         answer = self.to(path, said=said)
         answer.set_cookie(cookie(SESSION_COOKIE, token, max(life_s, 0)))
+        # It may be another person by now.
+        answer.set_cookie(gone(ACCESS_COOKIE))
         return answer
 
     async def end_session(self) -> None:
@@ -193,25 +194,22 @@ class Visitor:
             await self.api.do("POST", "/api/logout")
 
     def left(self, path: str, *, said: str | None = None) -> Redirect:
-        """Send the browser on without a session."""
+        """Send the browser on without a session, and without what was entered in it."""
         answer = self.to(path, said=said)
         answer.set_cookie(gone(SESSION_COOKIE))
+        answer.set_cookie(gone(ACCESS_COOKIE))
         return answer
-    def left(self, path: str) -> Redirect:
-        """Send the browser on without a session, and without what was entered in it."""
-        gone = [_gone(SESSION_COOKIE), _gone(ACCESS_COOKIE)]
-        return Redirect(path, status_code=303, cookies=gone)
 
     def entering(self, begun: Entered, path: str) -> Redirect:
         """Send the browser on with access to a tenant's rows."""
         assert begun.access.ends_at is not None, "what was entered has an end"
         life_s = int((begun.access.ends_at - datetime.now(UTC)).total_seconds())
-        cookie = _cookie(ACCESS_COOKIE, entered.spell(begun), max(life_s, 0))
-        return Redirect(path, status_code=303, cookies=[cookie])
+        kept = cookie(ACCESS_COOKIE, spell_entered(begun), max(life_s, 0))
+        return Redirect(path, status_code=303, cookies=[kept])
 
     def leaving(self, path: str) -> Redirect:
         """Send the browser on without access to anybody's rows."""
-        return Redirect(path, status_code=303, cookies=[_gone(ACCESS_COOKIE)])
+        return Redirect(path, status_code=303, cookies=[gone(ACCESS_COOKIE)])
 
 
 class Workspace:
