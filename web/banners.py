@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from router.catalog.access_words import AccessMode
 from router.catalog.usage import API_CALLS, STORAGE_BYTES
 from router.months import month_of
 from router.words import Standing, TenantStatus
-from web.rendering import day, number, size
+from web.rendering import day, moment, number, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from router.api.access import AccessSeen
     from router.api.me import Me
     from router.api.tenant import TenantWhole
 
@@ -27,6 +29,9 @@ _CLOSED: Final = {
     TenantStatus.MAINTENANCE: "This workspace is in maintenance: it answers no requests for now.",
     TenantStatus.SUSPENDED: "This workspace is suspended: it answers no requests. Ask our support.",
 }
+
+
+_MAY: Final = {AccessMode.READ: "read", AccessMode.WRITE: "read and write"}
 
 
 class Banner(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +47,20 @@ def banners(tenant: TenantWhole, me: Me, now: datetime) -> list[Banner]:
     """Say what there is to say, the gravest first."""
     told = [*_of_status(tenant), *_of_standing(tenant), *_of_limits(tenant, now), *_of_person(me)]
     return sorted(told, key=lambda banner: not banner.is_bad)
+
+
+def banners_of_accesses(accesses: Iterable[AccessSeen]) -> list[Banner]:
+    """Say who of our own people is in the rows now, and why."""
+    return [
+        Banner(
+            said=f"{each.by} of our staff may {_MAY[each.mode]} the rows of this workspace until "
+            f"{moment(each.ends_at)}: {each.reason} ({each.ticket}).",
+            is_bad=each.mode is AccessMode.WRITE,
+            path="/audit?staff=yes",
+            label="See what is done",
+        )
+        for each in accesses
+    ]
 
 
 def _of_status(tenant: TenantWhole) -> Iterator[Banner]:

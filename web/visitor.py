@@ -15,6 +15,7 @@ from litestar.datastructures import Cookie
 from litestar.response import Redirect, Template
 from litestar.types import Scope
 
+from router.api.access import AccessSeen
 from router.api.me import Me
 from router.api.onmoves import OwnMove
 from router.api.shapes import List
@@ -24,7 +25,7 @@ from router.catalog.credentials import StaffRole
 from router.catalog.move_words import MoveState
 from router.errors import NotAllowed, NotFound
 from web.api import Api, Refused
-from web.banners import Banner, banners
+from web.banners import Banner, banners, banners_of_accesses
 from web.entered import ACCESS_COOKIE, read_entered, spell_entered
 from web.form import EMPTY, Form
 
@@ -123,7 +124,9 @@ class Visitor:
         tenant = await api.get("/api/tenant", TenantWhole)
         newest = (await api.get("/api/moves", List[OwnMove], {"limit": 1})).items
         move = next((each for each in newest if each.state is MoveState.RUNNING), None)
-        return Workspace(self, me, api, tenant, move=move)
+        room = Workspace(self, me, api, tenant, move=move)
+        room.accesses = (await api.get("/api/access", List[AccessSeen])).items
+        return room
 
     async def _lead_on(self, slug: str) -> NoReturn:
         """Raise where a workspace is that had this slug; a stranger learns nothing by it."""
@@ -223,12 +226,15 @@ class Workspace:
         self.api = api
         self.tenant = tenant
         self.move = move
+        #: Staff's accesses to its rows that last now.
+        self.accesses: list[AccessSeen] = []
         self.root = f"/w/{tenant.slug}"
 
     @property
     def banners(self) -> list[Banner]:
         """What is said on every page."""
-        return banners(self.tenant, self.me, datetime.now(UTC))
+        told = banners(self.tenant, self.me, datetime.now(UTC))
+        return [*banners_of_accesses(self.accesses), *told]
 
     def allows(self, permission: str) -> bool:
         """Tell whether the visitor's role allows something: what it doesn't isn't offered."""

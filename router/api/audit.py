@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from router.api.door import NEEDS
 from router.api.errand import MemberErrand
@@ -67,12 +69,22 @@ class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
     opt={NEEDS: Permission.AUDIT_READ},
 )
 async def list_audit(
-    errand: NamedDependency[MemberErrand], limit: Limit = 50, after: Cursor = None
+    errand: NamedDependency[MemberErrand],
+    *,
+    staff: Annotated[
+        bool, QueryParameter(description="Only what our staff did, access to rows included.")
+    ] = False,
+    limit: Limit = 50,
+    after: Cursor = None,
 ) -> List[AuditLine]:
     """The newest first."""
     async with errand.parts.catalog.connection() as connection:
         page = await audit.list_page(
-            connection, tenant_id=errand.tenant.id, before=read_cursor(after), items_max=limit
+            connection,
+            tenant_id=errand.tenant.id,
+            by_staff=staff,
+            before=read_cursor(after),
+            items_max=limit,
         )
     return lines(page)
 

@@ -60,11 +60,12 @@ async def list_page(
     connection: Connection,
     *,
     tenant_id: TenantId | None = None,
+    by_staff: bool = False,
     before: int | None = None,
     items_max: int = 50,
 ) -> Page[AuditEntry]:
     """List the trail from the newest entry; ``before`` is the cursor that the last page gave."""
-    rows = await connection.fetch(_SQL["list"], tenant_id, before, items_max + 1)
+    rows = await connection.fetch(_SQL["list"], tenant_id, before, items_max + 1, by_staff)
     items = tuple(_entry(row) for row in rows[:items_max])
     return Page(items=items, next=str(items[-1].id) if len(rows) > items_max else None)
 

@@ -155,6 +155,22 @@ async def test_the_lists_say_who_has_access_and_page_by_cursor(
     expect(await made.client.get(PATH, params={"tenant": "no-such"}, headers=ops()), 404)
 
 
+async def test_the_tenant_lists_what_staff_did_alone(
+    made: GatewayWorld, observer: Colleague
+) -> None:
+    tenant = await make_tenant(made, Tier.ROWS)
+    access_id, token = await enter(made, observer, tenant.slug)
+    assert (await made.client.get("/notes", headers=token)).status_code == 200
+    await act(made, observer, access_id, "end")
+    params: dict[str, Any] = {"staff": True, "limit": 2}
+    told = await made.client.get("/api/audit", params=params, headers=tenant.headers)
+    first = expect(told, 200)
+    params["after"] = first["next"]
+    rest = await made.client.get("/api/audit", params=params, headers=tenant.headers)
+    listed = [each["action"] for each in [*first["items"], *expect(rest, 200)["items"]]]
+    assert listed == ["access.end", "access.use", "access.begin", "access.ask"]
+
+
 async def trail_of(made: GatewayWorld, shop: Customer, access_id: str) -> list[dict[str, Any]]:
     """Return what the tenant's own audit says of an access, the oldest first."""
     told = expect(await made.client.get("/api/audit?limit=200", headers=shop.headers), 200)

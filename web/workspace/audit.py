@@ -20,12 +20,23 @@ After = Annotated[str | None, QueryParameter(name="after", max_length=CURSOR_LEN
 
 @get("/w/{slug:str}/audit", include_in_schema=False)
 async def show(
-    visitor: NamedDependency[Visitor], slug: FromPath[str], after: After = None
+    visitor: NamedDependency[Visitor],
+    slug: FromPath[str],
+    *,
+    staff: Annotated[str, QueryParameter(max_length=10)] = "",
+    after: After = None,
 ) -> Template:
-    """The newest first, page by page."""
+    """The newest first, page by page; `staff` leaves out what the workspace's own people did."""
     room = await visitor.workspace(slug)
-    page = await room.api.get("/api/audit", List[AuditLine], {"after": after})
-    given = {"lines": page.items, "next": page.next, "names": await _names(room), "after": after}
+    asked = {"after": after, "staff": "true" if staff else None}
+    page = await room.api.get("/api/audit", List[AuditLine], asked)
+    given = {
+        "lines": page.items,
+        "next": page.next,
+        "names": await _names(room),
+        "after": after,
+        "by_staff": bool(staff),
+    }
     return room.page("workspace/audit.html", given)
 
 

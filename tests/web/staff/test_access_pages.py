@@ -79,6 +79,15 @@ async def test_an_observer_reads_under_a_banner_and_ends_it(
     assert f"{where}/rows/change" not in observer.forms
     await observer.get("/console")
     assert f"You have access to the rows of {shop.slug}" in observer.text
+    owner = Surfer(made.client)
+    await owner.log_in(shop)
+    await owner.get(f"/w/{shop.slug}")
+    assert "of our staff may read the rows of this workspace until" in owner.text
+    assert "totals are wrong (T-1)" in owner.text
+    await owner.get(f"/w/{shop.slug}/audit?staff=yes")
+    assert "access.begin" in owner.text
+    assert "GET /artists?limit" in owner.text
+    assert "session.open" not in owner.text
     await observer.get(where)
     assert "GET /artists?limit" in observer.text
     assert "SELECT" in observer.text
@@ -90,6 +99,8 @@ async def test_an_observer_reads_under_a_banner_and_ends_it(
     assert "You have access" not in observer.text
     trail = expect(await made.client.get("/api/audit", headers=shop.headers), 200)["items"]
     assert "GET /artists?limit" in str(trail)
+    await owner.get(f"/w/{shop.slug}")
+    assert "of our staff may" not in owner.text
 
 
 async def test_a_second_person_lets_the_first_one_write(
