@@ -68,7 +68,12 @@ class DatabaseStore:
         )
 
     async def provision(
-        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+        self,
+        tenant_id: TenantId,
+        placement: Placement,
+        *,
+        admits: bool = True,
+        revision: str | None = None,
     ) -> None:
         """Make the login, the database, its gate and its tables, and let the tenant in.
 
@@ -95,7 +100,7 @@ class DatabaseStore:
                 placement.schema,
                 tier=Tier.DATABASE,
                 grantee=placement.login,
-                blueprint=self._blueprint,
+                blueprint=self._blueprint.at(revision),
             )
             if admits:
                 await admit(connection, tenant_id, placement)

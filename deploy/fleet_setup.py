@@ -11,7 +11,8 @@ from deploy import reference
 from deploy.doctor import DatabaseName
 from deploy.gates import recording
 from migrations.apply import migrate_catalog
-from router.catalog import clusters, gate_keys, plans
+from router.catalog import clusters, gate_keys, plans, waves
+from router.catalog.wave_words import Place
 from router.connect import connect
 from router.database import (
     SHARED_SCHEMA,
@@ -89,6 +90,7 @@ async def add_cluster(platform: Platform, cluster: Cluster, admin: Address) -> N
     name = DatabaseName(cluster=cluster.name, database=cluster.shared_database)
     async with recording(platform, name, shared) as connection:
         await clusters.add(connection, cluster, admin, platform.sealer)
+        await waves.saw(connection, {_shared_place(cluster): platform.blueprint.head})
 
 
 async def _prepare_shared(platform: Platform, cluster: Cluster, shared: Address) -> None:
@@ -112,6 +114,15 @@ async def _prepare_shared(platform: Platform, cluster: Cluster, shared: Address)
     finally:
         await connection.close(timeout=5)
     await reference.copy_to(platform, shared)
+
+
+def _shared_place(cluster: Cluster) -> Place:
+    return Place(
+        cluster=cluster.name,
+        database=cluster.shared_database,
+        schema=SHARED_SCHEMA,
+        tier=Tier.ROWS,
+    )
 
 
 async def _until_known(platform: Platform, cluster: Cluster) -> None:

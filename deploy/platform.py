@@ -60,6 +60,7 @@ class Platform:
                 entries_max=settings.directory_entries_max,
                 time_limit_s=settings.directory_time_limit_s,
             ),
+            revisions=[revision for revision, _ in self.blueprint.applied],
         )
         self.records = Records(settings.dns_servers)
         self.fleet = Fleet(

@@ -148,7 +148,7 @@ class Promoting:
             record, decision = await self._consider(connection, tenant_id)
             cluster = None
             if isinstance(decision, MoveTo):
-                wanted = _wanted(record, decision, decision.cluster)
+                wanted = self._wanted(record, decision, decision.cluster)
                 found = await moves.find_target(connection, wanted)
                 cluster = None if isinstance(found, Move) else found.name
         if isinstance(decision, Nothing):
@@ -179,7 +179,7 @@ class Promoting:
         by, operation = _reason(record), None
         match decision:
             case MoveTo():
-                wanted = _wanted(record, decision, decision.cluster or cluster)
+                wanted = self._wanted(record, decision, decision.cluster or cluster)
                 outcome = await self._record(connection, record.tenant, wanted)
                 return msgspec.structs.replace(outcome, decision=decision)
             case Undo(move_id):
@@ -228,6 +228,7 @@ class Promoting:
             tier=subject.pinned_tier or subject.plan_tier,
             cluster=subject.pinned_cluster or cluster,
             by=asked.by,
+            revision=self._platform.blueprint.head,
         )
         return await self._record(connection, tenant, wanted)
 
@@ -245,6 +246,15 @@ class Promoting:
         operation = await operations.get(connection, move.id)
         return Outcome(
             tenant=tenant, decision=decision, cluster=cluster, move=move, operation=operation
+        )
+
+    def _wanted(self, record: TenantRecord, decision: MoveTo, cluster: str | None) -> WantedMove:
+        return WantedMove(
+            tenant_id=record.tenant.id,
+            tier=decision.tier,
+            cluster=cluster,
+            by=_reason(record),
+            revision=self._platform.blueprint.head,
         )
 
     async def _probe(self, cluster: str) -> None:
@@ -329,12 +339,6 @@ def _check_settling(earlier: Move) -> None:
 def _is_home(subject: Subject) -> bool:
     alone = msgspec.structs.replace(subject, is_held_off=False)
     return isinstance(decide(alone, None), Nothing)
-
-
-def _wanted(record: TenantRecord, decision: MoveTo, cluster: str | None) -> WantedMove:
-    return WantedMove(
-        tenant_id=record.tenant.id, tier=decision.tier, cluster=cluster, by=_reason(record)
-    )
 
 
 def _reason(record: TenantRecord) -> By:

@@ -8,7 +8,7 @@ import msgspec
 
 from deploy.making import PlatformPlaces
 from router.catalog import placements, tenants
-from router.words import Placement, TenantStatus
+from router.words import Placement, TenantId, TenantStatus
 
 if TYPE_CHECKING:
     from deploy.platform import Platform
@@ -38,10 +38,18 @@ class Provision:
         if operation.step != _MADE:
             await self._places.make(operation.tenant_id, placement, admits=True)
             await progress.advance(_MADE, f"the place is made, in tier {placement.tier.value}")
+        while not await self._record(operation.tenant_id, placement, progress):
+            await self._places.make_anew(operation.tenant_id, placement)
+
+    async def _record(self, tenant_id: TenantId, placement: Placement, progress: Progress) -> bool:
+        """Record the place and open the tenant; false when a migration has ended meanwhile."""
         async with self._places.recording(placement) as connection:
-            tenant = await tenants.get_by_id(connection, operation.tenant_id)
+            if not await self._places.is_timely(connection, placement):
+                return False
+            tenant = await tenants.get_by_id(connection, tenant_id)
             if tenant.placement is None:
                 await placements.record(connection, tenant.id, placement)
             if tenant.status is TenantStatus.PROVISIONING:
                 await tenants.set_status(connection, tenant.id, TenantStatus.ACTIVE)
             await progress.finish_in(connection)
+        return True

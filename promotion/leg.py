@@ -10,7 +10,7 @@ import msgspec
 from promotion import homes
 from promotion.changes import Stream
 from promotion.reading import Uniques, read_uniques
-from promotion.shape import Shape
+from promotion.shape import Shape, ShapeDiffers
 from promotion.side import Mover, Side
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PLACES_PART = "places"
 BARE_PART = "bare"
 #: What the target's progress calls the snapshot from which its own changes count, for the way back.
 REVERSE_PART = "reverse"
+_REVISION = "SELECT revision FROM gate.revision WHERE schema_name = $1"
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,3 +88,20 @@ async def is_left(leg: Leg, source: Connection) -> bool:
     """Ask the source's gate whether the decision was made: nobody else knows for sure."""
     home = await homes.find(source, leg.source.tenant_id)
     return home is not None and home.epoch >= leg.target.placement.epoch
+
+
+async def check_revisions(leg: Leg, ends: Ends) -> None:
+    """Raise ShapeDiffers when rows would end among tables of another revision of the product.
+
+    Tables that look alike aren't enough: a revision may change rows alone, and those that come
+    from before it would never be changed.
+    """
+    there = {leg.into.schema, leg.target.schema}
+    here: str | None = await ends.source.fetchval(_REVISION, leg.source.schema)
+    for schema in sorted(there):
+        found: str | None = await ends.target.fetchval(_REVISION, schema)
+        if found != here:
+            raise ShapeDiffers(
+                f"the tables of {leg.source.schema} are at revision {here}, those of {schema} at "
+                f"{found}: the tenant moves when a migration has brought both to the same one"
+            )

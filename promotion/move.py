@@ -20,7 +20,7 @@ from promotion.copying import Chunk, copy
 from promotion.cutting import Listener, WaitedTooLong, cut, end_transactions, pause_ms, shut_target
 from promotion.erasing import DROP_LOCK_MS, patiently
 from promotion.following import NotConverging, ProofDiffers, catch_up, follow, verify
-from promotion.leg import BARE_PART, PLACES_PART, Leg, is_left, reaching
+from promotion.leg import BARE_PART, PLACES_PART, Leg, check_revisions, is_left, reaching
 from promotion.pace import Pace
 from promotion.shape import ShapeDiffers, fingerprint
 from promotion.side import Bounds, Mover, Side
@@ -253,6 +253,7 @@ class Job:
                 f"the tables of {leg.source.schema} aren't those of a new place: bring the tenant "
                 "to the head revision first"
             )
+        await check_revisions(leg, ends)
         await self._note(Noted(rows_total=await self._count(ends)), at_once=True)
         self._reach("prepare.after")
 

@@ -86,18 +86,21 @@ class _GateCursor(AsyncAdapt_asyncpg_cursor):
 
 
 class _GateConnection(AsyncAdapt_asyncpg_connection):
-    __slots__ = ("begin", "overheard")
+    __slots__ = ("begin", "mark", "overheard")
 
     _cursor_cls = _GateCursor
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's signature
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
         self.begin: Begin | None = None
+        self.mark = ""
         self.overheard: Overhear | None = None
 
     async def _prepare(self, operation: str, invalidate_timestamp: float) -> Any:  # noqa: ANN401 - SQLAlchemy's signature
         await self.tell(operation)
-        return await super()._prepare(operation, invalidate_timestamp)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
+        # What was prepared for tables of another revision isn't found under this text.
+        text = operation + self.mark if self.mark else operation
+        return await super()._prepare(text, invalidate_timestamp)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
     async def tell(self, operation: str) -> None:
         """Tell of a statement that is about to run, and not run it when that fails."""
@@ -181,9 +184,10 @@ class AlchemySide:
         )
 
 
-def begin_with(connection: AsyncConnection, begin: Begin | None) -> None:
-    """Say what begins the connection's next transaction."""
-    _adapter(connection).begin = begin
+def begin_with(connection: AsyncConnection, begin: Begin | None, *, mark: str = "") -> None:
+    """Say what begins the connection's next transaction, and what its statements end in."""
+    adapter = _adapter(connection)
+    adapter.begin, adapter.mark = begin, mark
 
 
 def overhear(connection: AsyncConnection, told: Overhear | None) -> None:

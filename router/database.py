@@ -68,13 +68,28 @@ _PUT_APPLIED = """
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     """The product as SQL: what makes an empty schema one of the head revision.
 
-    ``applied`` are the revisions that it is made of, each with the hash of what it says.
+    ``applied`` are the revisions that it is made of, each with the hash of what it says, and
+    ``parts`` what each of them does to an empty schema.
     """
 
     head: str
     schema_sql: str
     reference_sql: str
     applied: tuple[tuple[str, str], ...] = ()
+    parts: tuple[str, ...] = ()
+
+    def at(self, revision: str | None) -> Blueprint:
+        """Return what makes a place of an earlier revision; None is the newest one."""
+        if revision is None or revision == self.head:
+            return self
+        number = [each for each, _ in self.applied].index(revision) + 1
+        return Blueprint(
+            head=revision,
+            schema_sql="\n".join(self.parts[:number]),
+            reference_sql=self.reference_sql,
+            applied=self.applied[:number],
+            parts=self.parts[:number],
+        )
 
 
 async def prepare_cluster(connection: Connection, *, app_password: str) -> None:
@@ -210,7 +225,7 @@ async def prepare_reference(connection: Connection, blueprint: Blueprint) -> Non
 async def make_schema(
     connection: Connection, schema: str, *, tier: Tier, grantee: str, blueprint: Blueprint
 ) -> None:
-    """Make a schema of the head revision in one transaction; leave alone one that is there."""
+    """Make a schema of the blueprint in one transaction; leave alone one that is there."""
     async with connection.transaction():
         if await connection.fetchval("SELECT 1 FROM gate.revision WHERE schema_name = $1", schema):
             return

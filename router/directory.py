@@ -21,22 +21,25 @@ from router.errors import CatalogUnreachable, Misconfigured, PlatformError
 from router.memory import Changes, Memory
 from router.names import is_slug
 from router.questions import QuestionLimits, Questions
+from router.revisions import Revisions
 from router.tasks import end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
 
     from router.catalog import Catalog
     from router.catalog.gate_keys import GateKeyIds
     from router.connect import Connection
     from router.fleet import ClusterAccess
     from router.sealing import Sealer
-    from router.words import Placement, Plan, Tenant, TenantId
+    from router.words import Placement, PlaceRevision, Plan, Tenant, TenantId
 
 _PAGE_ITEMS: Final = 500
 _ASKED_AGAIN_MAX: Final = 5
 _REPEAT_S: Final = 0.5
 _NOTE_S: Final = 60.0
+#: A wave tells of its places many times a second; they are read together.
+_REVISIONS_S: Final = 0.25
 _log = structlog.get_logger(__name__)
 
 
@@ -68,7 +71,12 @@ class Directory:
     """
 
     def __init__(
-        self, catalog: Catalog, sealer: Sealer, limits: DirectoryLimits | None = None
+        self,
+        catalog: Catalog,
+        sealer: Sealer,
+        limits: DirectoryLimits | None = None,
+        *,
+        revisions: Sequence[str] = (),
     ) -> None:
         self._catalog = catalog
         self._sealer = sealer
@@ -81,8 +89,10 @@ class Directory:
             entries_max=self._limits.credentials_max,
             questions=self._limits.questions,
         )
+        self._revisions = Revisions(catalog, revisions)
         self._changed: set[TenantId] = set()
         self._is_fleet_changed = False
+        self._are_revisions_changed = False
         self._wake = asyncio.Event()
         self._reading = asyncio.Lock()
         self._tried = asyncio.Event()
@@ -141,6 +151,10 @@ class Directory:
         """Return the key that routers sign with now."""
         return self.gate_keys().current
 
+    def revision_of(self, placement: Placement) -> PlaceRevision:
+        """Return at which revision of the product a place is, as far as this process was told."""
+        return self._revisions.of(placement)
+
     @property
     def tenant_count(self) -> int:
         """How many tenants this process knows."""
@@ -171,6 +185,10 @@ class Directory:
     def learn(self, tenant_id: TenantId, placement: Placement) -> None:
         """Believe a gate that knows a newer placement than the catalog's news told."""
         self._memory.learn(tenant_id, placement)
+
+    def doubt_revision(self, placement: Placement) -> None:
+        """Believe PostgreSQL, which knows of other tables than the catalog's news told."""
+        self._revisions.doubt(placement)
 
     # ── Its life ────────────────────────────────────────────────────────────────────────────────
 
@@ -232,6 +250,11 @@ class Directory:
                 self._changes.note(news.id)
                 self._questions.forget_unknown(news.id)
                 self._memory.forget_domain(news.id)
+            case "revision":
+                if not self._are_revisions_changed:
+                    self._are_revisions_changed = True
+                    asyncio.get_running_loop().call_later(_REVISIONS_S, self._wake.set)
+                return
             case "cluster" | "plan" | "gate_key":
                 self._is_fleet_changed = True
             case "account" | "session" | "api_key" | "role":
@@ -289,6 +312,8 @@ class Directory:
         async with self._reading:
             if self._is_fleet_changed:
                 await self._read_fleet()
+            if self._are_revisions_changed:
+                await self._read_revisions(self._revisions.read_changed)
             while self._changed:
                 page = [*self._changed][:_PAGE_ITEMS]
                 self._changed.difference_update(page)
@@ -301,6 +326,7 @@ class Directory:
     async def _read_all(self) -> None:
         async with self._reading:
             await self._read_fleet()
+            await self._read_revisions(self._revisions.read_all)
             await self.credentials.read_all()
             self._questions.forget_all_unknown()
             if self._limits.whole:
@@ -323,6 +349,14 @@ class Directory:
             self._is_fleet_changed = True
             raise
         self._access = {access.cluster.name: access for access in found}
+
+    async def _read_revisions(self, read: Callable[[], Awaitable[None]]) -> None:
+        self._are_revisions_changed = False
+        try:
+            await read()
+        except BaseException:
+            self._are_revisions_changed = True
+            raise
 
     async def _read_page(self, tenant_ids: Sequence[TenantId]) -> None:
         with self._changes.reading() as is_old:

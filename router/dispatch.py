@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import asyncpg
 import msgspec
 
-from router.errors import PlacementStale, TenantClosed
-from router.lease import Entry, Moved, Timeouts
-from router.words import Consistency, Mode, Placement, Tenant, TenantId, TenantStatus, Tier
+from router.errors import NotYetMigrated, PlacementStale, TablesChanged, TenantClosed
+from router.lease import Entry, Moved, Timeouts, driver_error
+from router.words import (
+    Consistency,
+    Mode,
+    Placement,
+    PlaceRevision,
+    Tenant,
+    TenantId,
+    TenantStatus,
+    Tier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +29,15 @@ if TYPE_CHECKING:
 
 #: A tenant that moves twice while one request is on its way is followed; ten times it is not.
 _ATTEMPTS_MAX = 5
+#: What PostgreSQL says of a table, a column, a type or a function that isn't there.
+_LACKING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,
+)
+#: What it, or the driver, says of a statement that was prepared for other tables.
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _CLOSED = {
     TenantStatus.PROVISIONING: "is being provisioned",
     TenantStatus.MAINTENANCE: "is in maintenance",
@@ -36,6 +55,14 @@ class Placements(Protocol):
 
     async def refresh(self, tenant_id: TenantId) -> Tenant | None:
         """Ask the catalog."""
+        ...
+
+    def revision_of(self, placement: Placement) -> PlaceRevision:
+        """Return at which revision a place is, from memory."""
+        ...
+
+    def doubt_revision(self, placement: Placement) -> None:
+        """Know that a place's tables aren't those that statements were prepared for."""
         ...
 
 
@@ -73,6 +100,7 @@ class Dispatch:
                 key=self._fleet.key(placement.cluster, placement.database),
                 mode=mode,
                 consistency=consistency,
+                revision=self._placements.revision_of(placement),
                 timeouts=msgspec.structs.replace(
                     self._timeouts[placement.tier], statement_ms=tenant.limits.statement_timeout_ms
                 ),
@@ -84,6 +112,24 @@ class Dispatch:
         raise PlacementStale(
             f"tenant {tenant.id} was not at any of {_ATTEMPTS_MAX} places it was said to be"
         )
+
+    def explain(self, error: Exception, lease: Lease) -> Exception:
+        """Say what PostgreSQL's refusal of a statement means where tables are being migrated.
+
+        A place that is at another revision lacks what this one has; and one whose tables changed
+        since a statement was prepared has it prepared anew when the request is repeated.
+        """
+        cause = driver_error(error)
+        seen = lease.revision
+        if isinstance(cause, _LACKING):
+            # Whoever was told meanwhile is right too: the statement may have run before that.
+            known = self._placements.revision_of(lease.placement)
+            how = seen.differs_how or known.differs_how
+            return error if how is None else NotYetMigrated(f"the tenant's tables {how}")
+        if isinstance(cause, _OUTDATED):
+            self._placements.doubt_revision(lease.placement)
+            return TablesChanged("the tenant's tables were changed at this moment; try again")
+        return error
 
     async def _follow(self, tenant: Tenant, seen: Placement, moved: Moved) -> Placement:
         if moved.place is not None and moved.place.epoch > seen.epoch:

@@ -21,6 +21,8 @@
     - DatabaseUnreachable 503
     - Overloaded          503
     - DeadlineExceeded    504
+    - NotYetMigrated      503
+    - TablesChanged       503
     - ProviderFailed      503
   + Misconfigured         the operator must change something; the process doesn't start
     - SettingsWrong
@@ -221,6 +223,18 @@ class DeadlineExceeded(Unavailable):
     status = 504
     code = "deadline_exceeded"
     title = "Deadline exceeded"
+
+
+class NotYetMigrated(Unavailable):
+    """The tenant's tables aren't at the revision that the request needs; try again later."""
+
+    code = "not_yet_migrated"
+
+
+class TablesChanged(Unavailable):
+    """A migration changed the tables in the midst of the request; nothing was kept, try again."""
+
+    code = "tables_changed"
 
 
 class ProviderFailed(Unavailable):

@@ -18,7 +18,7 @@ from router import alchemy
 from router.capability import sign
 from router.errors import Conflict, DatabaseUnreachable, PlacementStale, TenantBusy
 from router.names import quote
-from router.words import Consistency, Mode, Placement, Tier
+from router.words import Consistency, Mode, Placement, PlaceRevision, Tier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -58,6 +58,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = Mode.WRITE
     consistency: Consistency = Consistency.READ_COMMITTED
     timeouts: Timeouts = Timeouts()
+    revision: PlaceRevision = PlaceRevision()
 
     def settings(self) -> dict[str, str]:
         """Return what the transaction runs under."""
@@ -133,6 +134,11 @@ class Lease:
         return self._entry.placement
 
     @property
+    def revision(self) -> PlaceRevision:
+        """At which revision of the product its tables are, as the router was told last."""
+        return self._entry.revision
+
+    @property
     def mode(self) -> Mode:
         """Whether this lease may write."""
         return self._entry.mode
@@ -149,7 +155,7 @@ class Lease:
         self._check()
         if self._session is None:
             connection = await self._source.side.attach(self._link)
-            alchemy.begin_with(connection, self._begin_again)
+            alchemy.begin_with(connection, self._begin_again, mark=self._entry.revision.mark)
             alchemy.overhear(connection, self._overheard)
             alchemy.adopt_transaction(connection, self._transaction)
             self._session = AsyncSession(
@@ -258,6 +264,7 @@ class Lease:
             transaction = await self._begin_again()
             if self._link.alchemy is not None:
                 alchemy.adopt_transaction(self._link.alchemy, transaction)
+        mark = self._entry.revision.mark
         if isinstance(statement, str):
             text = statement
         else:
@@ -265,7 +272,7 @@ class Lease:
             values = statement.arranged(values)
         if self._overheard is not None:
             await self._overheard(text)
-        return text, values
+        return text + mark if mark else text, values
 
     async def _commit(self) -> None:
         if self._overheard is not None and self._entry.mode is Mode.WRITE:
@@ -345,6 +352,14 @@ async def open_lease(entry: Entry, source: Source) -> Lease:
         else:
             return Lease(entry, link, source)
     raise DatabaseUnreachable(f"{source.pool.address!r} drops its connections: {dead}") from dead
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return asyncpg's own error under SQLAlchemy's: it knows the constraint's name."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, asyncpg.PostgresError | asyncpg.InterfaceError):
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return seen or error
 
 
 def _translated(error: asyncpg.PostgresError, entry: Entry) -> Exception:

@@ -27,11 +27,17 @@ class Store(Protocol):
         ...
 
     async def provision(
-        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+        self,
+        tenant_id: TenantId,
+        placement: Placement,
+        *,
+        admits: bool = True,
+        revision: str | None = None,
     ) -> None:
         """Make the placement and let the tenant in. Repeat it after any failure.
 
-        A move makes a place that ``admits`` nobody, and opens it itself at the decision.
+        A move makes a place that ``admits`` nobody, and opens it itself at the decision. Tables
+        that are made are of a ``revision`` of the product, the newest one unless it is named.
         """
         ...
 

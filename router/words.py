@@ -81,6 +81,19 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     epoch: int
 
 
+class PlaceRevision(msgspec.Struct, frozen=True, kw_only=True):
+    """At which revision of the product a place is, as this process was told last.
+
+    None is of a place that nobody told of. ``differs_how`` says, for callers, how it isn't the
+    revision of this process's product. ``mark`` ends each statement's text where it isn't, so that
+    no connection takes a statement that was prepared for other tables.
+    """
+
+    revision: str | None = None
+    differs_how: str | None = None
+    mark: str = ""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan allows; None means by contract, without a number of ours.
 

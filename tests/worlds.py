@@ -45,6 +45,7 @@ from router.words import (
     Limits,
     Mode,
     Placement,
+    PlaceRevision,
     Tenant,
     TenantId,
     TenantStatus,
@@ -229,6 +230,12 @@ class Placements:
     async def refresh(self, tenant_id: TenantId) -> Tenant | None:
         self.refreshed += 1
         return self.tenants.get(tenant_id)
+
+    def revision_of(self, placement: Placement) -> PlaceRevision:  # noqa: ARG002 - nobody migrates here
+        return PlaceRevision()
+
+    def doubt_revision(self, placement: Placement) -> None:
+        """Nothing is known that could be doubted."""
 
 
 @contextlib.asynccontextmanager

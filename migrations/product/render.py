@@ -209,5 +209,9 @@ def blueprint_of(loaded: LoadedProduct) -> Blueprint:
     """Render what a new place of the product is made from."""
     rendered = render(loaded)
     return Blueprint(
-        head=rendered.head, schema_sql=rendered.sql, reference_sql=rendered.reference_sql
+        head=rendered.head,
+        schema_sql=rendered.sql,
+        reference_sql=rendered.reference_sql,
+        applied=tuple((each.id, each.digest) for each in rendered.revisions),
+        parts=tuple(each.sql for each in rendered.revisions),
     )

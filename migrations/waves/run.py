@@ -330,6 +330,9 @@ class Campaign:
         if not is_over(self._entries.values()):
             return False
         async with self._terms.catalog.transaction() as connection:
+            await waves.take_turns(connection)
+            if any(each.key not in self._entries for each in await waves.list_places(connection)):
+                return False
             await waves.end(connection, self._migration.id)
             await self._progress.finish_in(connection)
         self._terms.figures.left(0)

@@ -51,7 +51,12 @@ class RowsStore:
         )
 
     async def provision(
-        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+        self,
+        tenant_id: TenantId,
+        placement: Placement,
+        *,
+        admits: bool = True,
+        revision: str | None = None,  # noqa: ARG002 - the tables are at one already
     ) -> None:
         """Let the tenant in; the tables are there already."""
         async with self._fleet.admin(placement.cluster, placement.database) as connection:

@@ -64,7 +64,12 @@ class SchemasStore:
         )
 
     async def provision(
-        self, tenant_id: TenantId, placement: Placement, *, admits: bool = True
+        self,
+        tenant_id: TenantId,
+        placement: Placement,
+        *,
+        admits: bool = True,
+        revision: str | None = None,
     ) -> None:
         """Make the schema with all its tables in one transaction, and let the tenant in."""
         async with self._fleet.admin(placement.cluster, placement.database) as connection:
@@ -81,7 +86,7 @@ class SchemasStore:
                 placement.schema,
                 tier=Tier.SCHEMA,
                 grantee=placement.login,
-                blueprint=self._blueprint,
+                blueprint=self._blueprint.at(revision),
             )
             if admits:
                 await admit(connection, tenant_id, placement)

@@ -42,6 +42,8 @@ class Errand:
         self.parts = parts
         self.request_id = request_id
         self.actor = actor
+        #: Its tables are the catalog's, which no wave changes.
+        self.is_outdated = False
         self.reason: str | None = None
         #: Who of the staff calls; None for all others, whoever holds the operators' token too.
         self.staff: Staff | None = None

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from router.catalog import audit, clusters, operations, tenants
+from router.catalog import audit, clusters, operations, tenants, waves
 from router.catalog.catalog import Page
 from router.catalog.clusters import ClusterState
 from router.catalog.move_words import (
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _SQL = load("router.catalog", "moves.sql")
 _RETRY_AFTER_S = 1
 _PAUSES_LOOKED_AT = 50
+#: How long it may take at least until a migration has come to a place.
+_MIGRATED_AFTER_S = 60
 _StructT = TypeVar("_StructT")
 
 
@@ -53,6 +55,8 @@ class WantedMove(Wanted, frozen=True, kw_only=True):
 
     tenant_id: TenantId
     by: By
+    #: Rows are moved at this revision of the product only; None doesn't look at it.
+    revision: str | None = None
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +147,8 @@ async def find_target(connection: Connection, wanted: WantedMove) -> Cluster | M
         if going.stage is Stage.MOVING and wanted.is_met_by(going.target):
             return going
         raise _open(tenant, going)
-    await _no_wave(connection, tenant)
+    await _no_wave(connection, tenant, source)
+    await _check_revision(connection, f"tenant {tenant.slug}", source, wanted)
     role = role_of(wanted.tier)
     if wanted.cluster in {None, source.cluster}:
         home = await _home(connection, source.cluster, role)
@@ -165,6 +170,9 @@ async def record(connection: Connection, wanted: WantedMove, target: Placement) 
     tenant, source = await _movable(connection, wanted.tenant_id)
     if wanted.tier is not target.tier:
         raise Unprocessable(f"a place in tier {target.tier.value} isn't in {wanted.tier.value}")
+    await _no_wave(connection, tenant, target)
+    if target.tier is Tier.ROWS:
+        await _check_revision(connection, "the cluster's shared tables", target, wanted)
     target = msgspec.structs.replace(target, epoch=source.epoch + 1)
     operation = await operations.begin(
         connection, NewOperation(kind=MOVE, tenant_id=tenant.id, cluster=target.cluster)
@@ -212,7 +220,8 @@ async def record_undo(connection: Connection, move_id: UUID, by: By) -> Operatio
     assert move.settle is not None, "a decided move has its settling"
     if await connection.fetchval(_SQL["stop_settling"], move.settle.id) is None:
         raise Conflict(f"the move {move.told()} is being settled: its source is being erased")
-    await _no_wave(connection, await tenants.get_by_id(connection, move.tenant_id))
+    tenant = await tenants.get_by_id(connection, move.tenant_id)
+    await _no_wave(connection, tenant, move.source, move.target)
     await stop_keeping(connection, move.id)
     operation = await operations.begin(
         connection,
@@ -248,12 +257,6 @@ def role_of(tier: Tier) -> ClusterRole:
     return ClusterRole.DEDICATED if tier is Tier.DATABASE else ClusterRole.SHARED
 
 
-async def running_wave(connection: Connection) -> UUID | None:
-    """Return the migration that runs now: it needs every tenant to stay where it is."""
-    found: UUID | None = await connection.fetchval(_SQL["find_wave"])
-    return found
-
-
 async def put_out(
     connection: Connection, kind: str, tenant_id: TenantId, payload: dict[str, object]
 ) -> None:
@@ -278,10 +281,33 @@ async def _home(connection: Connection, name: str, role: ClusterRole) -> Cluster
     return found.cluster
 
 
-async def _no_wave(connection: Connection, tenant: Tenant) -> None:
-    await connection.execute(_SQL["take_turns"])
-    if (wave := await running_wave(connection)) is not None:
-        raise Conflict(f"tenant {tenant.slug} can't be moved while the migration {wave} runs")
+async def _no_wave(connection: Connection, tenant: Tenant, *places: Placement) -> None:
+    """Refuse to touch places at which a migration works; it begins at none that a move needs."""
+    await waves.take_turns(connection)
+    at_work = await waves.at_work(connection, [_key(place) for place in places])
+    if at_work is not None:
+        raise Conflict(
+            f"tenant {tenant.slug} can't be moved while the migration {at_work} works at its "
+            "tables",
+            retry_after_s=_RETRY_AFTER_S,
+        )
+
+
+async def _check_revision(
+    connection: Connection, who: str, place: Placement, wanted: WantedMove
+) -> None:
+    """Have a move wait that would end among other tables than it began with."""
+    found = await waves.revision_at(connection, _key(place))
+    if None not in {found, wanted.revision} and found != wanted.revision:
+        raise Conflict(
+            f"{who}: at revision {found}, and rows are moved at {wanted.revision} only; the move "
+            "waits for `stepwell migrate tenants`",
+            retry_after_s=_MIGRATED_AFTER_S,
+        )
+
+
+def _key(place: Placement) -> tuple[str, str, str]:
+    return (place.cluster, place.database, place.schema)
 
 
 async def _held(connection: Connection, move_id: UUID) -> Move:

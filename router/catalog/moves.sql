@@ -30,14 +30,6 @@ WHERE ($1::uuid IS NULL OR tenant_id = $1) AND (NOT $2::boolean OR ended_at IS N
         (SELECT b.requested_at, b.id FROM catalog.move AS b WHERE b.id = $3))
 ORDER BY requested_at DESC, id DESC LIMIT $4
 
--- name: take_turns
--- Whoever records a move, and whoever marks places as at work, does so one after another (waves.sql).
-SELECT pg_advisory_xact_lock(7003771008)
-
--- name: find_wave
-SELECT id FROM catalog.operation
-WHERE kind = 'migration' AND state IN ('waiting', 'running') ORDER BY created_at LIMIT 1
-
 -- name: hold_cluster
 SELECT name FROM catalog.cluster WHERE name = $1 FOR NO KEY UPDATE
 

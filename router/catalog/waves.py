@@ -259,6 +259,18 @@ async def latest_target(connection: Connection) -> str | None:
     return found
 
 
+async def latest_done(connection: Connection) -> Migration | None:
+    """Return the latest migration that was brought to its end."""
+    row = await connection.fetchrow(_SQL["latest_whole"])
+    return None if row is None else _migration(row)
+
+
+async def revision_at(connection: Connection, place: tuple[str, str, str]) -> str | None:
+    """Return where a place was when somebody looked last; None when nobody has looked."""
+    found: str | None = await connection.fetchval(_SQL["revision_at"], *place)
+    return found
+
+
 async def known_revisions(connection: Connection) -> dict[str, KnownRevision]:
     """Return the revisions that ran anywhere, as they were then."""
     return {

@@ -53,6 +53,13 @@ SELECT * FROM catalog.migration_whole WHERE ended_at IS NULL
 SELECT target FROM catalog.migration_whole WHERE state = 'done' AND ended_at IS NOT NULL
 ORDER BY ended_at DESC LIMIT 1
 
+-- name: latest_whole
+SELECT * FROM catalog.migration_whole WHERE state = 'done' AND ended_at IS NOT NULL
+ORDER BY ended_at DESC LIMIT 1
+
+-- name: revision_at
+SELECT revision FROM catalog.place WHERE (cluster, database, schema_name) = ($1, $2, $3)
+
 -- name: list
 SELECT * FROM catalog.migration_whole
 WHERE ($1::uuid IS NULL OR (requested_at, id) <

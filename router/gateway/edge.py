@@ -16,6 +16,8 @@ class Undertaking(Protocol):
     """A request that something hangs on: a visit to a tenant, an errand at the catalog."""
 
     request_id: str
+    #: Whether a migration changed the tables in its midst: the answer says only that.
+    is_outdated: bool
 
     async def answered(self, start: HTTPResponseStartEvent, body: bytes) -> None:
         """Take notice of the answer before anything is kept."""
@@ -31,21 +33,26 @@ class Edge:
 
     The first bytes wait until the body shows whether it is whole. A whole body is sent after the
     commit; a streamed one is sent as it comes and committed behind its last byte.
+
+    Where the caller ``may_repeat`` what it asked, an answer that only says so is withheld.
     """
 
-    __slots__ = ("_held", "_send", "_succeeded", "_undertaking")
+    __slots__ = ("_held", "_may_repeat", "_send", "_succeeded", "_undertaking", "is_withheld")
 
-    def __init__(self, send: Send, undertaking: Undertaking) -> None:
+    def __init__(self, send: Send, undertaking: Undertaking, *, may_repeat: bool = False) -> None:
         self._send = send
         self._undertaking = undertaking
+        self._may_repeat = may_repeat
         self._held: HTTPResponseStartEvent | None = None
         self._succeeded = False
+        self.is_withheld = False
 
     async def __call__(self, message: Message) -> None:
         """Forward one ASGI message, at its time."""
         if message["type"] == "http.response.start":
-            self._held = message
-            self._succeeded = message["status"] < _FAILED
+            self._begin(message)
+            return
+        if self.is_withheld:
             return
         if message["type"] != "http.response.body":
             await self._send(message)
@@ -66,6 +73,12 @@ class Edge:
                 return
         await self._send(start)
         await self._send(message)
+
+    def _begin(self, start: HTTPResponseStartEvent) -> None:
+        self._held = start
+        self._succeeded = start["status"] < _FAILED
+        if not self._succeeded and self._may_repeat:
+            self.is_withheld = self._undertaking.is_outdated
 
     async def _refuse(self, error: Exception) -> None:
         """Tell the caller that nothing was kept, in place of the answer that said otherwise."""

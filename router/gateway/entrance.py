@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from router.gateway.quota import Admission, Quota
     from router.words import Tenant
 
+_REPEATS_MAX = 3
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: One sentence for a tenant that isn't there and for one that is none of the caller's business.
 NO_SUCH_TENANT = "there is no such tenant, or you are no member of it"
@@ -168,19 +169,27 @@ class Entrance(ASGIMiddleware):
         next_app: ASGIApp,
     ) -> None:
         http, receive, send = asked
+        method = http["method"]
         http["state"]["visit"] = visit
         send = _Told(send, admission)
-        edge = Edge(send, visit)
         try:
             key = read_key(_values(http, b"idempotency-key"))
-            if key is not None and http["method"] not in SAFE_METHODS:
+            if key is not None and method not in SAFE_METHODS:
                 visit.claim = Claim(key, http, receive)
                 kept = await visit.claim.taken(await visit.lease())
                 if kept is not None:
                     await kept.send(send)
                     return
                 receive = visit.claim.receive
+            repeats = _REPEATS_MAX if method in SAFE_METHODS else 0
+            edge = Edge(send, visit, may_repeat=repeats > 0)
             await next_app(http, receive, edge)
+            while edge.is_withheld:
+                # A migration changed the tables in its midst, and what is safe may be done twice.
+                await visit.finish(succeeded=False)
+                repeats -= 1
+                edge = Edge(send, visit, may_repeat=repeats > 0)
+                await next_app(http, receive, edge)
         finally:
             # Nothing is left open, whatever ended the request: an answer, an exception, a caller
             # who left, a deadline.

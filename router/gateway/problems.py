@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import asyncpg
 import msgspec
@@ -20,6 +20,7 @@ from router.errors import (
     PlatformError,
     Reached,
 )
+from router.lease import driver_error
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -45,6 +46,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     used: int | None = None
     resets_at: datetime | None = None
     upgrade_url: str | None = None
+
+
+class Explaining(Protocol):
+    """A visit to a tenant: it knows more of a failure than PostgreSQL says.
+
+    One that ``is_outdated`` is repeated where that is safe, here or by the caller.
+    """
+
+    is_outdated: bool
+
+    def explained(self, error: Exception) -> Exception:
+        """Return what to tell the caller instead, or the error itself."""
+        ...
 
 
 class Refusal(NamedTuple):
@@ -155,9 +169,14 @@ def _foreign_problem(error: Exception) -> Problem:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Litestar's exception handler for everything."""
+    state = request.scope["state"]
+    visit: Explaining | None = state.get("visit")
+    if visit is not None:
+        error = visit.explained(error)
     problem = problem_of(error)
-    log_failure(problem, error)
-    request_id = request.scope["state"].get("request_id", "")
+    if visit is None or not visit.is_outdated:
+        log_failure(problem, error)
+    request_id = state.get("request_id", "")
     return Response(
         content=with_request_id(problem, request_id),
         status_code=problem.status,
@@ -244,7 +263,7 @@ def _problem(
 
 
 def _database_problem(error: Exception) -> Problem:
-    cause = _driver_error(error)
+    cause = driver_error(error)
     # asyncpg's word for a value that it can't encode: PostgreSQL never saw it, so no SQLSTATE.
     is_unencodable = isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
     sqlstate = "22" if is_unencodable else getattr(cause, "sqlstate", None) or ""
@@ -259,14 +278,6 @@ def _database_problem(error: Exception) -> Problem:
     return _problem(
         refusal.status, refusal.code, refusal.title, refusal.detail or _broken_rule(cause)
     )
-
-
-def _driver_error(error: BaseException) -> BaseException:
-    """Return asyncpg's own error under SQLAlchemy's: it knows the constraint's name."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, asyncpg.PostgresError | asyncpg.InterfaceError):
-        seen = getattr(seen, "orig", None) or seen.__cause__
-    return seen or error
 
 
 def _broken_rule(cause: BaseException) -> str:

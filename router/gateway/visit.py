@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from litestar.types import Scope
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from router.errors import TablesChanged
 from router.lease import Lease
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Visit:
         "_dispatch",
         "_lease",
         "claim",
+        "is_outdated",
         "mode",
         "request_id",
         "role",
@@ -53,6 +55,8 @@ class Visit:
         self.claim: Claim | None = None
         #: Where the staff's requests are written down, statement by statement.
         self.transcript: Transcript | None = None
+        #: Whether a migration changed the tables in its midst.
+        self.is_outdated = False
 
     async def lease(self) -> Lease:
         """Return the visit's lease, opened when it is first asked for."""
@@ -62,6 +66,14 @@ class Visit:
                 self._lease.overhear(self.transcript.tell)
         return self._lease
 
+    def explained(self, error: Exception) -> Exception:
+        """Return what a failure means to the caller, where that has to do with the place."""
+        if self._lease is None:
+            return error
+        explained = self._dispatch.explain(error, self._lease)
+        self.is_outdated = isinstance(explained, TablesChanged)
+        return explained
+
     async def answered(self, start: HTTPResponseStartEvent, body: bytes) -> None:
         """Keep the answer beside what it did, if the caller asked for that (Idempotency-Key)."""
         if self.claim is not None:
@@ -70,6 +82,7 @@ class Visit:
     async def finish(self, *, succeeded: bool) -> None:
         """Commit or take back what the visit did; the second call finds nothing to do."""
         lease, self._lease = self._lease, None
+        self.is_outdated = False
         if lease is None:
             return
         if succeeded:

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from router.catalog import Catalog, clusters, moves, moving, operations, tenants
+from router.catalog import Catalog, clusters, moves, moving, operations, tenants, waves
 from router.catalog.clusters import ClusterState
 from router.catalog.move_words import (
     MOVE,
@@ -25,9 +25,11 @@ from router.catalog.moves import By, MoveFilter, WantedMove
 from router.catalog.moving import Noted, Reached
 from router.catalog.operations import Claim, NewOperation, Operation, Superseded
 from router.catalog.runner import Progress
+from router.catalog.wave_words import Direction, EntryState, LedgerEntry, Place, Rules
+from router.catalog.waves import NewMigration
 from router.connect import Connection
 from router.errors import Conflict, NotFound, PlatformError, Unavailable, Unprocessable
-from router.words import ClusterRole, Placement, Tenant, TenantStatus, Tier
+from router.words import Cluster, ClusterRole, Placement, Tenant, TenantStatus, Tier
 from tests.catalog.worlds import add_cluster, add_tenant, place
 
 BY = By(actor="operator:test", reason="a test asks for it", request_id="r-1")
@@ -198,15 +200,46 @@ async def test_a_tenant_keeps_its_room_at_the_source_until_its_move_is_settled(
     await record(catalog, await new_tenant(catalog), cluster="narrow-1")
 
 
-async def test_nobody_moves_during_a_migration(catalog: Catalog) -> None:
-    tenant = await new_tenant(catalog)
+async def test_nobody_moves_from_tables_at_which_a_migration_works(catalog: Catalog) -> None:
+    tenant, source = await new_tenant(catalog), place()
+    new = NewMigration(target="2", source="1", direction=Direction.UP, rules=Rules(), by=BY)
+    line = LedgerEntry(
+        cluster=source.cluster,
+        database=source.database,
+        schema=source.schema,
+        revision="2",
+        state=EntryState.RUNNING,
+        wave=1,
+        attempts=1,
+    )
     async with catalog.transaction() as connection:
-        wave = await operations.begin(connection, NewOperation(kind="migration"))
-    with pytest.raises(Conflict, match=f"while the migration {wave.id} runs"):
+        migration = await waves.begin(connection, new)
+        await waves.write(connection, migration.id, [line])
+    with pytest.raises(Conflict, match=f"while the migration {migration.id} works"):
         await record(catalog, tenant)
+    done = msgspec.structs.replace(line, state=EntryState.DONE)
     async with catalog.transaction() as connection:
-        await operations.cancel(connection, wave.id)
+        await waves.write(connection, migration.id, [done])
     assert (await record(catalog, tenant)).stage is Stage.MOVING
+    async with catalog.transaction() as connection:
+        await waves.cancel(connection, migration.id, BY)
+
+
+async def test_nobody_moves_among_tables_of_another_revision(catalog: Catalog) -> None:
+    tenant, source = await new_tenant(catalog), place()
+    here = Place(
+        cluster=source.cluster, database=source.database, schema=source.schema, tier=source.tier
+    )
+    newer = msgspec.structs.replace(wanted(tenant), revision="2")
+    async with catalog.transaction() as connection:
+        await waves.saw(connection, {here: "1"})
+    async with catalog.transaction() as connection:
+        with pytest.raises(Conflict, match="at revision 1, and rows are moved at 2 only"):
+            await moves.find_target(connection, newer)
+    async with catalog.transaction() as connection:
+        await waves.saw(connection, {here: "2"})
+        assert isinstance(await moves.find_target(connection, newer), Cluster)
+        await waves.gone(connection, [here])
 
 
 async def test_progress_is_noted_by_whoever_holds_the_move(catalog: Catalog) -> None:

@@ -1,0 +1,201 @@
+"""Two revisions at once: what both have is served everywhere, and what isn't there is said."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest_asyncio
+
+from deploy import migrating
+from router.catalog import waves
+from router.catalog.moves import By
+from router.catalog.wave_words import MigrationState, Rules
+from router.words import Tier
+from tests.gateways import HEARD_S_MAX, expect, gateway_world, make_tenant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from uuid import UUID
+
+    from httpx import Response
+
+    from router.catalog.wave_words import MigrationDocument, Place
+    from tests.gateways import Customer, GatewayWorld
+    from tests.worlds import Clusters
+
+PRODUCT = "tests.migrations.twofold.product:product"
+#: Tenants of the tier schema share these connections, whichever revision they are at.
+NARROW = {"schema_subpools": 1, "schema_pool_size": 2, "rows_pool_size": 2}
+BY = By(actor="operator:test", reason="a test asks for it")
+OLD, NEW = "0001_books", "0002_shelves"
+#: What both revisions have.
+PATHS = ("/books", "/titles")
+
+
+class Library(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway of the newest version, and tenants in each tier."""
+
+    world: GatewayWorld
+    rows: Customer
+    first: Customer
+    second: Customer
+    alone: Customer
+
+    @property
+    def everybody(self) -> tuple[Customer, ...]:
+        return (self.rows, self.first, self.second, self.alone)
+
+    async def place_of(self, customer: Customer) -> Place:
+        async with self.world.platform.catalog.connection() as connection:
+            return await waves.place_of(connection, customer.slug)
+
+    async def migrate(self, rules: Rules | None = None, *, to: str) -> MigrationDocument:
+        platform = self.world.platform
+        begun = await migrating.begin(
+            platform, rules or Rules(), BY, to=to, head_start=timedelta(seconds=60)
+        )
+        return await self._go_on(begun.id)
+
+    async def resume(self) -> MigrationDocument:
+        async with self.world.platform.catalog.transaction() as connection:
+            going = await waves.find_open(connection)
+            assert going is not None
+            rules = msgspec.structs.replace(going.rules, wave_max=None)
+            await waves.resume(
+                connection, going.id, BY, rules=rules, head_start=timedelta(seconds=60)
+            )
+        return await self._go_on(going.id)
+
+    async def _go_on(self, migration_id: UUID) -> MigrationDocument:
+        platform = self.world.platform
+        runner = migrating.make_runner(platform)
+        try:
+            operation = await runner.run_one(migration_id)
+        finally:
+            await runner.close()
+        async with platform.catalog.connection() as connection:
+            return await waves.document(connection, await waves.get(connection, operation.id))
+
+    async def get(self, customer: Customer, path: str) -> Response:
+        return await self.world.client.get(path, headers=customer.headers)
+
+    async def write(self, customer: Customer, title: str) -> Response:
+        return await self.world.client.post(
+            "/books", json={"title": title}, headers=customer.headers
+        )
+
+    async def until(self, customer: Customer, path: str, status: int) -> Response:
+        """Wait until the gateway has heard at which revision the tenant's place is."""
+        async with asyncio.timeout(HEARD_S_MAX):
+            while (answer := await self.get(customer, path)).status_code != status:
+                await asyncio.sleep(0.05)
+        return answer
+
+    async def alter(self, customer: Customer, statement: str) -> None:
+        """Change a tenant's tables by hand, so that nobody is told."""
+        place = await self.place_of(customer)
+        fleet = self.world.platform.fleet
+        async with fleet.admin(place.cluster, place.database) as connection:
+            await connection.execute(f'SET search_path = "{place.schema}"; {statement}')
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def library(clusters: Clusters) -> AsyncGenerator[Library]:
+    async with gateway_world(clusters, product=PRODUCT, changes=NARROW) as world:
+        made = Library(
+            world=world,
+            rows=await make_tenant(world, Tier.ROWS),
+            first=await make_tenant(world, Tier.SCHEMA),
+            second=await make_tenant(world, Tier.SCHEMA),
+            alone=await make_tenant(world, Tier.DATABASE),
+        )
+        for customer in made.everybody:
+            expect(await made.write(customer, "Emma"), 201)
+        yield made
+
+
+async def test_a_mistake_at_the_newest_revision_stays_a_mistake(library: Library) -> None:
+    for customer in library.everybody:
+        told = expect(await library.get(customer, "/mistake"), 500)
+        assert told["code"] == "internal"
+
+
+async def test_what_is_not_there_yet_is_said(library: Library) -> None:
+    document = await library.migrate(to=OLD)
+    assert document.state is MigrationState.DONE, document.error
+    for customer in library.everybody:
+        for path in ("/pages", "/shelves"):
+            answer = await library.until(customer, path, 503)
+            told = expect(answer, 503)
+            assert told["code"] == "not_yet_migrated"
+            assert OLD in told["detail"]
+            assert NEW in told["detail"]
+            assert int(answer.headers["Retry-After"]) >= 1
+        assert expect_list(await library.get(customer, "/books")) == ["Emma"]
+        assert expect_list(await library.get(customer, "/titles")) == ["Emma"]
+
+
+async def test_neighbours_at_two_revisions_share_connections(library: Library) -> None:
+    canary = await library.place_of(library.first)
+    document = await library.migrate(Rules(canaries=(canary,), wave_max=1), to=NEW)
+    assert document.state is MigrationState.PAUSED, document.error
+    await library.until(library.first, "/pages", 200)
+    volumes = [f"Volume {number}" for number in range(6)]
+    for volume in volumes:
+        for customer in (library.first, library.second):
+            expect(await library.write(customer, volume), 201)
+    for customer in (library.first, library.second):
+        for path in PATHS:
+            assert expect_list(await library.get(customer, path)) == ["Emma", *volumes]
+    assert (await library.get(library.first, "/pages")).status_code == 200
+    assert (await library.get(library.second, "/pages")).status_code == 503
+
+
+async def test_no_reader_notices_that_tables_change(library: Library) -> None:
+    is_over = asyncio.Event()
+    readers = [asyncio.create_task(read_on(library, each, is_over)) for each in library.everybody]
+    document = await library.resume()
+    for customer in library.everybody:
+        await library.until(customer, "/shelves", 200)
+    is_over.set()
+    assert document.state is MigrationState.DONE, document.error
+    for answers in await asyncio.gather(*readers):
+        assert set(answers) == {200}
+
+
+async def read_on(library: Library, customer: Customer, is_over: asyncio.Event) -> list[int]:
+    answers: list[int] = []
+    while not is_over.is_set() or not answers:
+        answers += [(await library.get(customer, path)).status_code for path in PATHS]
+    return answers
+
+
+async def test_who_reads_tables_that_changed_unheard_is_served_all_the_same(
+    library: Library,
+) -> None:
+    for customer in library.everybody:
+        before = [(await library.get(customer, path)).json() for path in PATHS]
+        await library.alter(customer, "ALTER TABLE book ALTER COLUMN title TYPE varchar(50)")
+        assert [expect_list(await library.get(customer, path)) for path in PATHS] == before
+
+
+async def test_who_writes_tables_that_changed_unheard_is_asked_to_try_again(
+    library: Library,
+) -> None:
+    for customer in library.everybody:
+        expect(await library.write(customer, "before"), 201)
+        await library.alter(customer, "ALTER TABLE book ALTER COLUMN title TYPE text")
+        answer = await library.write(customer, "after")
+        told = expect(answer, 503)
+        assert (told["code"], answer.headers["Retry-After"]) == ("tables_changed", "1")
+        expect(await library.write(customer, "after"), 201)
+        assert expect_list(await library.get(customer, "/books")).count("after") == 1
+
+
+def expect_list(answer: Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    told: list[str] = answer.json()
+    return told
