@@ -16,7 +16,7 @@ from litestar.plugins.prometheus import PrometheusConfig
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from tests.benchmarks.product import PAGE_ITEMS, SESSION_ROUTES, ArtistRow, NewArtist
-from web.problems import HANDLERS
+from web.problems import handlers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -190,7 +190,7 @@ def create_floor(dsn: str) -> Litestar:
         middleware=[
             PrometheusConfig(app_name="stepwell", prefix="stepwell", group_path=True).middleware
         ],
-        exception_handlers=HANDLERS,
+        exception_handlers=handlers_of("http://localhost"),
         openapi_config=None,
         request_max_body_size=None,
         logging_config=None,

@@ -206,7 +206,7 @@ async def _make_tenants(
     await bring_up_to_date(platform.catalog, roomy_plans())
     async with running(platform):
         await make_clusters(platform, clusters)
-        made = {tier: await _make_tier(platform, tier, sizes.of(tier)) for tier in Tier}
+        made = {tier: await make_tier(platform, tier, sizes.of(tier)) for tier in Tier}
         async with platform.fleet.admin("shared-1", SHARED_DATABASE) as connection:
             await connection.execute("ANALYZE")
     return made
@@ -231,13 +231,14 @@ async def make_clusters(platform: Platform, clusters: Clusters) -> None:
         await ensure_cluster(platform, added, admin)
 
 
-async def _make_tier(platform: Platform, tier: Tier, count: int) -> list[str]:
+async def make_tier(platform: Platform, tier: Tier, count: int, *, first: int = 0) -> list[str]:
+    """Make tenants with some rows, numbered from ``first``; returns their API keys."""
     name = cluster_of(tier)
     store, cluster = platform.stores[tier], platform.fleet.cluster(name)
     isolation = Isolation.STRICT if tier is Tier.DATABASE else Isolation.SHARED
     made: dict[TenantId, Placement] = {}
     secrets: list[str] = []
-    for number in range(count):
+    for number in range(first, first + count):
         placement = store.draw(cluster, isolation)
         async with platform.catalog.transaction() as connection:
             tenant = await tenants.create(
