@@ -191,9 +191,12 @@ class Visitor:
         answer.set_cookie(gone(ACCESS_COOKIE))
         return answer
 
-    async def end_session(self) -> None:
-        """End the session that the browser came with: another one takes its place."""
-        if await self.me() is not None:
+    async def give_way(self, token: str) -> None:
+        """End the session that the browser came with, as another one takes its place.
+
+        A form that was sent twice comes the second time with the session that it opened.
+        """
+        if self.token != token and await self.me() is not None:
             await self.api.do("POST", "/api/logout")
 
     def left(self, path: str, *, said: str | None = None) -> Redirect:

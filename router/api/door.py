@@ -47,8 +47,9 @@ _EMAIL_LENGTH_MAX: Final = 254
 _log = structlog.get_logger("stepwell.api")
 
 
-class _WithEmail(msgspec.Struct):
-    email: str
+class _Stranger(msgspec.Struct):
+    email: str | None = None
+    token: str | None = None
 
 
 async def admit_anyone(parts: Parts, scope: HTTPScope) -> Errand:
@@ -242,11 +243,16 @@ def _idempotent_actor(errand: Errand, body: bytes) -> str | None:
     if errand.actor != "nobody":
         return errand.actor
     try:
-        email = msgspec.json.decode(body, type=_WithEmail).email.strip().lower()
+        stranger = msgspec.json.decode(body, type=_Stranger)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    digest = hmac.digest(errand.parts.fingerprint_key, email.encode()[:_EMAIL_LENGTH_MAX], "sha256")
-    return f"email:{digest.hex()}"
+    # What came by mail says whose request it is as well as an address does.
+    about, told = ("email", stranger.email) if stranger.email else ("token", stranger.token)
+    if not told:
+        return None
+    given = told.strip().lower() if about == "email" else told
+    digest = hmac.digest(errand.parts.fingerprint_key, given.encode()[:_EMAIL_LENGTH_MAX], "sha256")
+    return f"{about}:{digest.hex()}"
 
 
 async def _send_methods(scope: HTTPScope, send: Send) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from email.message import EmailMessage
+from http.client import UNAUTHORIZED
+
+from httpx import AsyncClient
 
 from deploy.mail.postman import Postman
 from deploy.mail.wording import Wording
 from tests.accounts.post_office import PostOffice, code_of, link_of
-from tests.gateways import SITE, GatewayWorld, expect
+from tests.gateways import HEARD_S_MAX, SITE, GatewayWorld, bearer, expect
 
 SITE_URL = f"https://{SITE}"
 SENDER = f"no-reply@{SITE}"
@@ -51,3 +55,10 @@ class Town:
         """Prove an address with the letter of its sign-up."""
         shown = {"token": await self.token(email)}
         expect(await self.made.client.post("/api/accounts/verify", json=shown), 200)
+
+
+async def until_refused(client: AsyncClient, token: str) -> None:
+    """Wait until every process knows that a session has ended."""
+    async with asyncio.timeout(HEARD_S_MAX):
+        while (await client.get("/api/me", headers=bearer(token))).status_code != UNAUTHORIZED:
+            await asyncio.sleep(0.02)

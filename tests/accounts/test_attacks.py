@@ -13,7 +13,7 @@ from httpx import AsyncClient, Response
 from router.api.accounts import ANSWER_S_MIN
 from router.api.throttle import LOG_IN
 from router.catalog import tokens
-from tests.accounts.people import SITE_URL, Town
+from tests.accounts.people import SITE_URL, Town, until_refused
 from tests.accounts.post_office import text_of
 from tests.gateways import (
     PASSWORD,
@@ -363,10 +363,3 @@ async def allow_another_letter(made: GatewayWorld) -> None:
     """Let the minute pass within which nobody gets a second one."""
     async with made.platform.catalog.connection() as connection:
         await connection.execute("UPDATE catalog.proof SET made_at = now() - interval '2 minutes'")
-
-
-async def until_refused(client: AsyncClient, token: str) -> None:
-    """Wait until every process knows that a session has ended."""
-    async with asyncio.timeout(20):
-        while (await client.get("/api/me", headers=bearer(token))).status_code != 401:
-            await asyncio.sleep(0.02)

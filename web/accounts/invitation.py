@@ -66,7 +66,7 @@ async def join(
 
 async def _entered(visitor: Visitor, accepted: Accepted) -> Redirect:
     """Go on in a session of the workspace's own; the one before ends."""
-    await visitor.end_session()
+    await visitor.give_way(accepted.token)
     said = f"You are in {accepted.tenant.name} now, as {accepted.role}."
     where = f"/w/{accepted.tenant.slug}"
     return used_up(visitor.entered(accepted.token, accepted.expires_at, where, said=said))

@@ -50,7 +50,7 @@ async def reset(
     token = token_of(request, form)
     body = {"token": token, "password": form.raw("password")}
     try:
-        await visitor.api.do("POST", "/api/password/reset", body)
+        await visitor.api.do("POST", "/api/password/reset", body, change=form.change)
     except Refused as refused:
         said = form.said(refused)
         # A link that is used up leads back to asking for another one; a bad password doesn't.

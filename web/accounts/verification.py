@@ -36,11 +36,13 @@ async def verify(
     token = form.text("token")
     shown = {"token": token} if token else {"email": form.text("email"), "code": form.text("code")}
     try:
-        opened = await visitor.api.change("POST", "/api/accounts/verify", shown, wanted=LoggedIn)
+        opened = await visitor.api.change(
+            "POST", "/api/accounts/verify", shown, wanted=LoggedIn, change=form.change
+        )
     except Refused as refused:
         return await _page(visitor, "", form.said(refused))
     me = await visitor.me()
-    await visitor.end_session()
+    await visitor.give_way(opened.token)
     said = f"{opened.user.email} is confirmed."
     if opened.needs_password:
         said += " Choose a password: the one before has ended."
