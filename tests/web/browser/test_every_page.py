@@ -26,7 +26,9 @@ OF_THE_CONSOLE = (
     "/console/migrations",
     "/console/clusters",
     "/console/inbox",
+    "/console/access",
     "/console/audit",
+    "/console/audit/verify",
 )
 LOOKS = pytest.mark.parametrize("scheme", ["light", "dark"])
 
