@@ -53,9 +53,7 @@ async def show(visitor: NamedDependency[Visitor], slug: FromPath[str]) -> Templa
 
 def address_of(web: Web, slug: str) -> str:
     """Return where the product answers for a tenant: beside the site, at a host of its own."""
-    site = urlsplit(web.site_url)
-    port = "" if site.port is None else f":{site.port}"
-    return f"{site.scheme}://{slug}.{web.base_domain}{port}"
+    return f"{urlsplit(web.site_url).scheme}://{slug}.{web.base_domain}"
 
 
 def is_in_use(keys: Iterable[KeyShown]) -> bool:

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request
 from router.catalog import accounts
 from router.catalog.passwords import Passwords
 from tests.gateways import PASSWORD, GatewayWorld, new_slug
+from web.visitor import SESSION_COOKIE
 
 #: The file of axe-core inside the package that carries it.
 AXE = Path(str(files("axe_playwright_python"))) / "axe.min.js"
@@ -23,9 +24,11 @@ _EXPECTED = "Failed to load resource"
 class Person:
     """One person with a browser of their own."""
 
-    def __init__(self, page: Page, origin: str) -> None:
+    def __init__(self, page: Page, origin: str, others: tuple[str, ...] = ()) -> None:
         self.page = page
         self.origin = origin
+        #: Origins of others to which our pages lead, as the provider's.
+        self._others = tuple(f"{each}/" for each in others)
         #: What no page may do: ask another host, or break the policy.
         self.offences: list[str] = []
         page.on("request", self._asked)
@@ -35,14 +38,19 @@ class Person:
     @classmethod
     @contextlib.asynccontextmanager
     async def at(
-        cls, browser: Browser, site: GatewayWorld, *, is_dark: bool = False
+        cls,
+        browser: Browser,
+        site: GatewayWorld,
+        *,
+        is_dark: bool = False,
+        others: tuple[str, ...] = (),
     ) -> AsyncGenerator[Person]:
         """Open a window; what happened in it that may not is told at the end."""
         settings = await browser.new_context(
             color_scheme="dark" if is_dark else "light", reduced_motion="reduce"
         )
         origin = f"http://{site.settings.base_domain}"
-        person = cls(await settings.new_page(), origin)
+        person = cls(await settings.new_page(), origin, others)
         yield person
         await settings.close()
         assert person.offences == []
@@ -52,6 +60,12 @@ class Person:
         await self.page.fill("#email", email)
         await self.page.fill("#password", PASSWORD)
         await self.press("Log in")
+
+    async def token(self) -> str:
+        """Return the token of the session that the browser keeps."""
+        kept = await self.page.context.cookies()
+        (token,) = [each.get("value", "") for each in kept if each.get("name") == SESSION_COOKIE]
+        return token
 
     async def open(self, path: str) -> int:
         """Open a page by its address; returns the status."""
@@ -76,7 +90,7 @@ class Person:
         ]
 
     def _asked(self, request: Request) -> None:
-        if not request.url.startswith((self.origin + "/", "data:")):
+        if not request.url.startswith((self.origin + "/", "data:", *self._others)):
             self.offences.append(f"asked {request.url}")
 
     def _said(self, message: ConsoleMessage) -> None:

@@ -19,6 +19,7 @@ OF_A_WORKSPACE = (
     "/audit",
     "/nothing-here",
 )
+OF_AN_UPGRADE = ("/location", "/general", "/welcome", "/upgrade/return?plan=pro")
 OF_THE_CONSOLE = (
     "/console",
     "/console/tenants",
@@ -53,7 +54,9 @@ async def test_what_anybody_sees(nobody: Person, scheme: str) -> None:
 
 @LOOKS
 async def test_what_an_owner_sees(owner: Person, shop: Customer, scheme: str) -> None:
-    for path in ("/workspaces", *(f"/w/{shop.slug}{each}" for each in OF_A_WORKSPACE)):
+    pages = (*OF_A_WORKSPACE, *OF_AN_UPGRADE)
+    of_nobody_else = ("/workspaces", "/onboarding/workspace")
+    for path in (*of_nobody_else, *(f"/w/{shop.slug}{each}" for each in pages)):
         await assert_fit(owner, path, scheme)
 
 
