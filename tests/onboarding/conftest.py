@@ -11,6 +11,9 @@ from tests.worlds import Clusters
 
 
 @pytest.fixture(scope="package")
-async def made(clusters: Clusters) -> AsyncIterator[GatewayWorld]:
-    async with gateway_world(clusters) as built:
+async def made(
+    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[GatewayWorld]:
+    changes = {"archive_dir": str(tmp_path_factory.mktemp("archives"))}
+    async with gateway_world(clusters, changes=changes) as built:
         yield built
