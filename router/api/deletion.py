@@ -51,6 +51,12 @@ class DeletionShown(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a tenant is to be erased; null when it isn't."""
+
+    deletion: DeletionShown | None
+
+
 @post(
     "/deletion",
     status_code=202,
@@ -79,10 +85,11 @@ async def begin_deletion(
 
 
 @get("/deletion", tags=["data"], summary="Whether the tenant is to be erased", opt={NEEDS: None})
-async def show_deletion(errand: NamedDependency[MemberErrand]) -> DeletionShown:
-    """404 when it isn't."""
+async def show_deletion(errand: NamedDependency[MemberErrand]) -> Ending:
+    """Everybody in it may know."""
     async with errand.parts.catalog.connection() as connection:
-        return DeletionShown.of(await archives.get_deletion(connection, errand.tenant))
+        planned = await archives.find_deletion(connection, errand.tenant.id)
+    return Ending(deletion=DeletionShown.of(planned) if planned else None)
 
 
 @delete(

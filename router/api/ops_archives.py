@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from router.api.archives import ExportCursor, ExportShown
-from router.api.deletion import DeletionShown
+from router.api.deletion import DeletionShown, Ending
 from router.api.errand import Errand
 from router.api.invitations import InvitationMade, letter_of
 from router.api.ops import OpsTenant, Reference
@@ -154,11 +154,12 @@ async def ops_erase(
 
 
 @get("/tenants/{tenant:str}/deletion", tags=["operators"], summary="A tenant's end to come")
-async def ops_show_deletion(errand: NamedDependency[Errand], tenant: Reference) -> DeletionShown:
-    """404 when there is none."""
+async def ops_show_deletion(errand: NamedDependency[Errand], tenant: Reference) -> Ending:
+    """Null when there is none."""
     async with errand.parts.catalog.connection() as connection:
         found = (await tenants.get(connection, tenant)).tenant
-        return DeletionShown.of(await archives.get_deletion(connection, found))
+        planned = await archives.find_deletion(connection, found.id)
+    return Ending(deletion=DeletionShown.of(planned) if planned else None)
 
 
 @delete("/tenants/{tenant:str}/deletion", tags=["operators"], summary="Take a deletion back")
