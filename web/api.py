@@ -120,9 +120,12 @@ class Api:
         return await self._client.send(request)
 
     @contextlib.asynccontextmanager
-    async def stream(self, path: str) -> AsyncGenerator[httpx.Response]:
+    async def stream(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[httpx.Response]:
         """Open an answer that comes piece by piece: events, files. Raises Refused."""
-        answer = await self._client.send(self._request("GET", path), stream=True)
+        request = self._request("GET", path, headers=headers)
+        answer = await self._client.send(request, stream=True)
         try:
             if answer.is_error:
                 await answer.aread()

@@ -45,7 +45,13 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
 
 def banners(tenant: TenantWhole, me: Me, now: datetime) -> list[Banner]:
     """Say what there is to say, the gravest first."""
-    told = [*_of_status(tenant), *_of_standing(tenant), *_of_limits(tenant, now), *_of_person(me)]
+    told = [
+        *_of_end(tenant),
+        *_of_status(tenant),
+        *_of_standing(tenant),
+        *_of_limits(tenant, now),
+        *_of_person(me),
+    ]
     return sorted(told, key=lambda banner: not banner.is_bad)
 
 
@@ -61,6 +67,12 @@ def banners_of_accesses(accesses: Iterable[AccessSeen]) -> list[Banner]:
         )
         for each in accesses
     ]
+
+
+def _of_end(tenant: TenantWhole) -> Iterator[Banner]:
+    if tenant.ends_at is not None:
+        said = f"This workspace and all its rows are erased on {day(tenant.ends_at)}."
+        yield Banner(said=said, is_bad=True, path="/data", label="See how to keep it")
 
 
 def _of_status(tenant: TenantWhole) -> Iterator[Banner]:

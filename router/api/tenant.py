@@ -17,7 +17,7 @@ from router.api.errand import MemberErrand
 from router.api.parts import Parts
 from router.api.shapes import Name, OperationShown, Word
 from router.api.usage import measure
-from router.catalog import operations, tenants
+from router.catalog import archives, operations, tenants
 from router.catalog.operations import OperationFilter
 from router.catalog.roles import Permission
 from router.errors import CatalogUnreachable
@@ -27,7 +27,8 @@ from router.words import Limits, Standing, Tenant, TenantStatus, Tier
 class TenantWhole(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant with what its plan allows. ``usage`` is null while the catalog doesn't answer.
 
-    ``standing`` is what it may do as far as its payments go, until the day beside it.
+    ``standing`` is what it may do as far as its payments go, until the day beside it. ``ends_at``
+    is the day on which it is erased, unless that is taken back.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class TenantWhole(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, int] | None
     schema_revision: str | None
     operation: OperationShown | None
+    ends_at: datetime | None = None
 
 
 class TenantChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,9 +87,11 @@ async def _whole(parts: Parts, tenant: Tenant) -> TenantWhole:
     place = tenant.placement
     usage: dict[str, int] | None = None
     operation: OperationShown | None = None
+    ends_at: datetime | None = None
     try:
         usage = {each.metric: each.used for each in await measure(parts, tenant)}
         operation = _without_error(await running_operation(parts, tenant))
+        ends_at = await _ends_at(parts, tenant)
     except CatalogUnreachable:
         pass  # what this process remembers is served all the same
     return TenantWhole(
@@ -104,7 +108,14 @@ async def _whole(parts: Parts, tenant: Tenant) -> TenantWhole:
         usage=usage,
         schema_revision=await parts.revisions.revision_of(place) if place else None,
         operation=operation,
+        ends_at=ends_at,
     )
+
+
+async def _ends_at(parts: Parts, tenant: Tenant) -> datetime | None:
+    async with parts.catalog.connection() as connection:
+        planned = await archives.find_deletion(connection, tenant.id)
+    return planned.due_at if planned else None
 
 
 def _without_error(operation: OperationShown | None) -> OperationShown | None:

@@ -15,6 +15,8 @@ OF_A_WORKSPACE = (
     "/roles",
     "/keys",
     "/domains",
+    "/data",
+    "/data/delete",
     "/billing",
     "/audit",
     "/nothing-here",
