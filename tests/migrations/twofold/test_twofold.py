@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest_asyncio
 
-from deploy import migrating
-from router.catalog import waves
-from router.catalog.moves import By
 from router.catalog.wave_words import MigrationState, Rules
 from router.words import Tier
 from tests.gateways import HEARD_S_MAX, expect, gateway_world, make_tenant
+from tests.migrations.twofold.worlds import NEW, OLD, PRODUCT, Migrations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from uuid import UUID
 
     from httpx import Response
 
-    from router.catalog.wave_words import MigrationDocument, Place
     from tests.gateways import Customer, GatewayWorld
     from tests.worlds import Clusters
 
-PRODUCT = "tests.migrations.twofold.product:product"
 #: Tenants of the tier schema share these connections, whichever revision they are at.
 NARROW = {"schema_subpools": 1, "schema_pool_size": 2, "rows_pool_size": 2}
-BY = By(actor="operator:test", reason="a test asks for it")
-OLD, NEW = "0001_books", "0002_shelves"
 #: What both revisions have.
 PATHS = ("/books", "/titles")
 
@@ -48,36 +40,9 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     def everybody(self) -> tuple[Customer, ...]:
         return (self.rows, self.first, self.second, self.alone)
 
-    async def place_of(self, customer: Customer) -> Place:
-        async with self.world.platform.catalog.connection() as connection:
-            return await waves.place_of(connection, customer.slug)
-
-    async def migrate(self, rules: Rules | None = None, *, to: str) -> MigrationDocument:
-        platform = self.world.platform
-        begun = await migrating.begin(
-            platform, rules or Rules(), BY, to=to, head_start=timedelta(seconds=60)
-        )
-        return await self._go_on(begun.id)
-
-    async def resume(self) -> MigrationDocument:
-        async with self.world.platform.catalog.transaction() as connection:
-            going = await waves.find_open(connection)
-            assert going is not None
-            rules = msgspec.structs.replace(going.rules, wave_max=None)
-            await waves.resume(
-                connection, going.id, BY, rules=rules, head_start=timedelta(seconds=60)
-            )
-        return await self._go_on(going.id)
-
-    async def _go_on(self, migration_id: UUID) -> MigrationDocument:
-        platform = self.world.platform
-        runner = migrating.make_runner(platform)
-        try:
-            operation = await runner.run_one(migration_id)
-        finally:
-            await runner.close()
-        async with platform.catalog.connection() as connection:
-            return await waves.document(connection, await waves.get(connection, operation.id))
+    @property
+    def migrations(self) -> Migrations:
+        return Migrations(self.world.platform)
 
     async def get(self, customer: Customer, path: str) -> Response:
         return await self.world.client.get(path, headers=customer.headers)
@@ -96,7 +61,7 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
 
     async def alter(self, customer: Customer, statement: str) -> None:
         """Change a tenant's tables by hand, so that nobody is told."""
-        place = await self.place_of(customer)
+        place = await self.migrations.place_of(customer.slug)
         fleet = self.world.platform.fleet
         async with fleet.admin(place.cluster, place.database) as connection:
             await connection.execute(f'SET search_path = "{place.schema}"; {statement}')
@@ -124,7 +89,7 @@ async def test_a_mistake_at_the_newest_revision_stays_a_mistake(library: Library
 
 
 async def test_what_is_not_there_yet_is_said(library: Library) -> None:
-    document = await library.migrate(to=OLD)
+    document = await library.migrations.run(to=OLD)
     assert document.state is MigrationState.DONE, document.error
     for customer in library.everybody:
         for path in ("/pages", "/shelves"):
@@ -139,8 +104,8 @@ async def test_what_is_not_there_yet_is_said(library: Library) -> None:
 
 
 async def test_neighbours_at_two_revisions_share_connections(library: Library) -> None:
-    canary = await library.place_of(library.first)
-    document = await library.migrate(Rules(canaries=(canary,), wave_max=1), to=NEW)
+    canary = await library.migrations.place_of(library.first.slug)
+    document = await library.migrations.run(Rules(canaries=(canary,), wave_max=1), to=NEW)
     assert document.state is MigrationState.PAUSED, document.error
     await library.until(library.first, "/pages", 200)
     volumes = [f"Volume {number}" for number in range(6)]
@@ -157,7 +122,7 @@ async def test_neighbours_at_two_revisions_share_connections(library: Library) -
 async def test_no_reader_notices_that_tables_change(library: Library) -> None:
     is_over = asyncio.Event()
     readers = [asyncio.create_task(read_on(library, each, is_over)) for each in library.everybody]
-    document = await library.resume()
+    document = await library.migrations.resume()
     for customer in library.everybody:
         await library.until(customer, "/shelves", 200)
     is_over.set()
