@@ -216,9 +216,10 @@ class _Job:
             await check(path, bytes_max=limit, after_piece=lambda _: None)
 
     async def _take_over(self, connection: Connection) -> None:
-        spared = [connection.get_server_pid()]
-        await homes.take_over(connection, self._mover, self._target.tenant_id, spared=spared)
-        await self._check_ours()
+        tenant_id = self._target.tenant_id
+        await homes.take_over_as_ours(
+            connection, self._mover, tenant_id, check_ours=self._check_ours
+        )
         # The doctor finds the place well, and its tables bare for now.
         places = [
             {"schema": side.schema, "login": side.placement.login}

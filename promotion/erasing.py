@@ -68,10 +68,7 @@ async def erase_place(  # noqa: PLR0913 - what is erased, what is spared, and on
             await _drop_own_login(connection, gone, beside)
         return erased
     async with gone.connection(f"{mover.move_id} erase") as connection:
-        await homes.take_over(
-            connection, mover, gone.tenant_id, spared=[connection.get_server_pid()]
-        )
-        await check_ours()
+        await homes.take_over_as_ours(connection, mover, gone.tenant_id, check_ours=check_ours)
         # A keeper's round that came later would leave rows behind that nobody looks for.
         await homes.oust_others(connection, mover, gone.tenant_id)
         await _assert_abandoned(connection, gone)
@@ -112,9 +109,7 @@ async def hush(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[ob
     That comes before anything is erased, which may have to wait for a server for days.
     """
     async with living.connection(f"{mover.move_id} calm") as connection:
-        spared = [connection.get_server_pid()]
-        await homes.take_over(connection, mover, living.tenant_id, spared=spared)
-        await check_ours()
+        await homes.take_over_as_ours(connection, mover, living.tenant_id, check_ours=check_ours)
         await homes.oust_others(connection, mover, living.tenant_id)
         async with living.transaction(connection, bounds=_CALM_BOUNDS):
             await mover.hold(connection)
@@ -125,9 +120,7 @@ async def hush(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[ob
 async def calm(living: Side, mover: Mover, check_ours: Callable[[], Awaitable[object]]) -> None:
     """Let the living place forget that there was a move: nothing is written down there any more."""
     async with living.connection(f"{mover.move_id} calm") as connection:
-        spared = [connection.get_server_pid()]
-        await homes.take_over(connection, mover, living.tenant_id, spared=spared)
-        await check_ours()
+        await homes.take_over_as_ours(connection, mover, living.tenant_id, check_ours=check_ours)
         async with living.transaction(connection, bounds=_CALM_BOUNDS):
             await mover.hold(connection)
             await homes.put_to_sleep(connection, living.tenant_id)

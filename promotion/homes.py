@@ -11,6 +11,8 @@ from router.errors import Conflict
 from router.sql import load
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from promotion.side import Mover, Side
     from router.connect import Connection
     from router.words import Placement, TenantId
@@ -47,6 +49,27 @@ async def take_over(
     if await connection.fetchval(_SQL["take_over"], mover.move_id, mover.token) is None:
         raise _superseded(mover)
     await connection.fetchval(_SQL["end_predecessors"], application, spared)
+
+
+async def take_over_as_ours(
+    connection: Connection,
+    mover: Mover,
+    tenant_id: TenantId,
+    *,
+    check_ours: Callable[[], Awaitable[object]],
+) -> None:
+    """Take over while the operation is this process's, and leave nothing behind where it isn't.
+
+    ``check_ours`` raises Superseded. It is asked before, as whoever slept through the end of its
+    operation would enlist that one here again; and once more, as it may have ended in between.
+    """
+    await check_ours()
+    await take_over(connection, mover, tenant_id, spared=[connection.get_server_pid()])
+    try:
+        await check_ours()
+    except Superseded:
+        await withdraw(connection, mover)
+        raise
 
 
 async def oust_others(connection: Connection, mover: Mover, tenant_id: TenantId) -> None:

@@ -46,10 +46,8 @@ async def turn_back(
     tenant_id = leg.source.tenant_id
     reach("turn_back.before")
     async with leg.source.connection(name) as source:
-        spared = [source.get_server_pid()]
         # From here on no older mover can decide; so whether one has is certain.
-        await homes.take_over(source, leg.mover, tenant_id, spared=spared)
-        await check_ours()
+        await homes.take_over_as_ours(source, leg.mover, tenant_id, check_ours=check_ours)
         if await is_left(leg, source):
             raise AlreadyDecided
         async with leg.source.transaction(source, bounds=_BOUNDS):
@@ -57,7 +55,7 @@ async def turn_back(
             await homes.put_to_sleep(source, tenant_id)
         await forget_log(leg.source, source, leg.mover)
     reach("turn_back.asleep")
-    await _close_target(terms, leg)
+    await _close_target(terms, leg, check_ours)
     reach("turn_back.closed")
     await erase_place(
         terms,
@@ -73,13 +71,17 @@ async def turn_back(
     reach("turn_back.after")
 
 
-async def _close_target(terms: Terms, leg: Leg) -> None:
+async def _close_target(
+    terms: Terms, leg: Leg, check_ours: Callable[[], Awaitable[object]]
+) -> None:
     """Take back what an attempt at the fence may have opened there, for nobody."""
     if leg.is_one_database or not await database_is_there(terms, leg.target):
         return
     async with leg.target.connection(str(leg.mover.move_id)) as target:
-        spared = [target.get_server_pid()]
-        await homes.take_over(target, leg.mover, leg.source.tenant_id, spared=spared)
+        # Whoever slept until the next move came would take away what that one opened.
+        await homes.take_over_as_ours(
+            target, leg.mover, leg.source.tenant_id, check_ours=check_ours
+        )
         async with leg.target.transaction(target, bounds=_BOUNDS):
             await leg.mover.hold(target)
             await homes.forget_never_home(target, leg.target)
