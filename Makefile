@@ -14,8 +14,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 WORKERS ?= 2
 # More of pytest's own flags: make test PYTEST_FLAGS="-k gate -x"
 PYTEST_FLAGS ?=
+# Where `make screenshots` puts its pictures.
+PICTURES ?= build/screenshots
 
-.PHONY: help install up test check bench soak lock reference clean
+.PHONY: help install up test check bench soak screenshots lock reference clean
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +50,11 @@ bench: install ## Measure speed, as ratios of one run
 
 soak: install ## Run what takes hours: long fuzzing, big moves, endurance
 	$(BIN)/pytest -m soak --timeout=0 $(PYTEST_FLAGS)
+
+screenshots: install ## Take a picture of every page: light, dark, on a phone
+	rm -rf $(PICTURES) && mkdir -p $(PICTURES)
+	STEPWELL_TEST_SCREENSHOTS=$(abspath $(PICTURES)) $(BIN)/pytest tests/web/browser/test_every_page.py
+	@echo "$(PICTURES): $$(find $(PICTURES) -name '*.png' | wc -l) pictures"
 
 lock: install ## Write requirements.lock anew from pyproject.toml
 	$(PIP) install --quiet uv

@@ -116,6 +116,14 @@ def _is_local(host: str) -> bool:
         return False
 
 
+def is_gone(error: DatabaseUnreachable) -> bool:
+    """Tell whether a server answered, and knew no such database or login: the address is old."""
+    return isinstance(
+        error.__cause__,
+        asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError,
+    )
+
+
 def tls(address: Address) -> ssl.SSLContext | bool:
     """Return what asyncpg takes as ``ssl``: off, or verified. Nothing between the two."""
     if address.tls == "disable":

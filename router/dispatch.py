@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 import asyncpg
 import msgspec
 
-from router.errors import NotYetMigrated, PlacementStale, TablesChanged, TenantClosed
+from router.connect import is_gone
+from router.errors import (
+    DatabaseUnreachable,
+    NotYetMigrated,
+    PlacementStale,
+    TablesChanged,
+    TenantClosed,
+)
 from router.lease import Entry, Moved, Timeouts, driver_error
 from router.words import (
     Consistency,
@@ -108,7 +115,13 @@ class Dispatch:
             try:
                 return await self._stores[placement.tier].lease(entry)
             except Moved as moved:
-                placement = await self._follow(tenant, placement, moved)
+                placement = await self._follow(tenant, placement, moved.place)
+            except DatabaseUnreachable as error:
+                # A place that was erased has no gate left to say where its tenant went.
+                known = await self._follow(tenant, placement, None) if is_gone(error) else placement
+                if known == placement:
+                    raise
+                placement = known
         raise PlacementStale(
             f"tenant {tenant.id} was not at any of {_ATTEMPTS_MAX} places it was said to be"
         )
@@ -131,10 +144,10 @@ class Dispatch:
             return TablesChanged("the tenant's tables were changed at this moment; try again")
         return error
 
-    async def _follow(self, tenant: Tenant, seen: Placement, moved: Moved) -> Placement:
-        if moved.place is not None and moved.place.epoch > seen.epoch:
-            self._placements.learn(tenant.id, moved.place)
-            return moved.place
+    async def _follow(self, tenant: Tenant, seen: Placement, told: Placement | None) -> Placement:
+        if told is not None and told.epoch > seen.epoch:
+            self._placements.learn(tenant.id, told)
+            return told
         known = await self._placements.refresh(tenant.id)
         if known is None:
             raise TenantClosed(f"tenant {tenant.id} was erased")

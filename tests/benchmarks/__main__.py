@@ -16,13 +16,14 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.migrations import FLEET_QUICK, FleetSizes, migrations
 from tests.benchmarks.moves import MOVES, measure_moves
 from tests.benchmarks.moving import MEASURE_QUICK, Measure
+from tests.benchmarks.pages import pages
 from tests.benchmarks.quota import quota
 from tests.benchmarks.report import Report
 from tests.benchmarks.requests import OPERATIONS, compare_operation
 from tests.benchmarks.rounds import Comparison
 from tests.benchmarks.world import FLOOR_DATABASE, QUICK, BenchWorld, Sizes, bench_world, serving
 
-FIGURES = ("directory", "connections", "provision", "memory", "quota")
+FIGURES = ("directory", "connections", "provision", "memory", "quota", "pages")
 #: Everything about moves; each of its parts may also be asked for alone.
 ALL_MOVES = "moves"
 MIGRATIONS = "migrations"
@@ -76,7 +77,7 @@ async def _with_servers(world: BenchWorld, wish: Wish) -> tuple[list[Comparison]
     operations = [part for part in wish.parts if part in OPERATIONS]
     compared: list[Comparison] = []
     found: list[Figure] = []
-    if not operations and "connections" not in wish.parts:
+    if not operations and not {"connections", "pages"}.intersection(wish.parts):
         return compared, found
     async with AsyncExitStack() as stack:
         dsn = world.clusters.shared.dsn(FLOOR_DATABASE)
@@ -89,6 +90,8 @@ async def _with_servers(world: BenchWorld, wish: Wish) -> tuple[list[Comparison]
             )
         if "connections" in wish.parts:
             found += await figures.connections(world, gateway)
+        if "pages" in wish.parts:
+            found += await pages(world, gateway)
     return compared, found
 
 

@@ -15,6 +15,7 @@ import router.lease
 from examples.store.models import Artist
 from router.capability import sign
 from router.connect import connect
+from router.database import drop_database, drop_login
 from router.errors import PlacementStale
 from router.words import Consistency, Mode, Tier
 from tests.proxy import proxied
@@ -120,6 +121,26 @@ async def test_a_gateway_that_slept_for_an_hour_signs_anew(
     assert clock.asked == 3  # the signature of an hour ago, the refusal of the place, the new place
     ended = await outcome(mover, ["awake"])
     assert (ended.lost, ended.old) == (set(), set())
+
+
+@pytest.mark.parametrize("what", ["database", "login"])
+async def test_a_place_that_was_erased_meanwhile_is_left_for_the_new_one(
+    roads: Roads, what: str
+) -> None:
+    tenant = await roads.mover.tenant(Tier.DATABASE)
+    mover = await roads.mover_of(tenant, Tier.ROWS)
+    # The catalog knows, as it does before anything is erased; the gateway's route is the old one.
+    roads.stale.directory.tenants[tenant.id] = await mover.move()
+    old = mover.source
+    maintenance = roads.mover.fleet.cluster(old.cluster).maintenance_database
+    async with roads.mover.fleet.admin(old.cluster, maintenance) as connection:
+        await drop_database(connection, old.database)
+        if what == "login":
+            await drop_login(connection, old.login)
+    lease = await roads.stale.dispatch.open(tenant, Mode.WRITE)
+    await write(lease, "after")
+    await lease.commit()
+    assert await names_in(roads.mover, mover.target, tenant.id) == ["after"]
 
 
 class Clock:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.gateways import Customer
@@ -43,9 +46,19 @@ async def assert_fit(person: Person, path: str, scheme: str) -> None:
     status = await person.open(path)
     assert status in {200, 404}, (path, status)
     assert await person.faults() == [], path
+    await keep_picture(person, f"{scheme}{path}")
     await person.page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    await keep_picture(person, f"{scheme}-phone{path}")
     wide = await person.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= PHONE["width"], f"{path} is {wide} pixels wide on a phone"
+
+
+async def keep_picture(person: Person, name: str) -> None:
+    """Show the page to whoever asked for pictures (`make screenshots`)."""
+    folder = os.environ.get("STEPWELL_TEST_SCREENSHOTS")
+    if folder is not None:
+        kept = "".join(each if each.isalnum() or each == "-" else "_" for each in name)
+        await person.page.screenshot(path=Path(folder) / f"{kept}.png", full_page=True)
 
 
 @LOOKS

@@ -1,0 +1,16 @@
+"""Every operation that only reads."""
+
+from __future__ import annotations
+
+from tests.fuzz.callers import Role
+from tests.fuzz.fuzzing import CASES, Fuzzer
+from tests.scale import scaled
+
+
+async def test_reading_answers_as_documented_whatever_is_asked(fuzzer: Fuzzer) -> None:
+    sweep = await fuzzer.run(are_safe=True, cases=scaled(CASES // 2))
+    assert not sweep.findings, fuzzer.told()
+    assert sweep.cases >= CASES // 2
+    # Cases that nobody would have let in anyway would have shown little.
+    for role in Role:
+        assert sweep.welcomed[role], f"nothing was shown to the {role}"
