@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -65,6 +66,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             # Litestar documents its own shape of a 400, which the gateway never sends.
             responses.pop("400", None)
             responses["default"] = _FAILURE
+            for status in responses.keys() - {"default"}:
+                # A product's own refusals leave as problem documents, whatever it raised.
+                if int(status) >= HTTPStatus.BAD_REQUEST:
+                    responses[status] = _FAILURE | {"description": responses[status]["description"]}
             if verb != "get":
                 operation.setdefault("parameters", []).append(_KEY_PARAMETER)
     return whole

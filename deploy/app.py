@@ -69,6 +69,8 @@ class Metrics(PrometheusController):
     """The process's own figures, for Prometheus."""
 
     path = "/metrics"
+    # Nobody calls it but a scraper, in that one's own format.
+    include_in_schema = False
 
 
 def create_app(settings: Settings) -> ASGIApp:

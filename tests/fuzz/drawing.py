@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
+from hypothesis.errors import Unsatisfiable
 from schemathesis.core.result import Ok
 from schemathesis.generation.case import Case
 from schemathesis.generation.modes import GenerationMode
@@ -62,6 +63,6 @@ def _drawn(
         cases.append(case)
 
     # A call without any input has nothing that could be against the document.
-    with contextlib.suppress(schemathesis.errors.SchemathesisError):
+    with contextlib.suppress(schemathesis.errors.SchemathesisError, Unsatisfiable):
         collect()
     return iter(cases)
