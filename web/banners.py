@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from router.api.access import AccessSeen
-    from router.api.me import Me
     from router.api.tenant import TenantWhole
 
 #: The share of a limit from which on it is told, beside all of it.
@@ -43,14 +42,13 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
 
 
-def banners(tenant: TenantWhole, me: Me, now: datetime) -> list[Banner]:
+def banners(tenant: TenantWhole, now: datetime) -> list[Banner]:
     """Say what there is to say, the gravest first."""
     told = [
         *_of_end(tenant),
         *_of_status(tenant),
         *_of_standing(tenant),
         *_of_limits(tenant, now),
-        *_of_person(me),
     ]
     return sorted(told, key=lambda banner: not banner.is_bad)
 
@@ -110,13 +108,6 @@ def _of_limits(tenant: TenantWhole, now: datetime) -> Iterator[Banner]:
         yield _limit(said, is_bad=True)
     elif percent >= WARNED_PERCENT:
         yield _limit(f"{size(stored)} of {size(stored_max)} of storage are used.")
-
-
-def _of_person(me: Me) -> Iterator[Banner]:
-    if not me.user.email_verified:
-        yield Banner(
-            said=f"{me.user.email} isn't proved yet: open the link in the letter that we sent."
-        )
 
 
 def _limit(said: str, *, is_bad: bool = False) -> Banner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -121,11 +122,14 @@ class Visitor:
         if me.tenant is None or me.tenant.slug != slug:
             raise ToSwitch(me, slug, self.address if self._is_safe else f"/w/{slug}")
         api = self.api.within(slug)
-        tenant = await api.get("/api/tenant", TenantWhole)
-        newest = (await api.get("/api/moves", List[OwnMove], {"limit": 1})).items
-        move = next((each for each in newest if each.state is MoveState.RUNNING), None)
+        tenant, newest, accesses = await asyncio.gather(
+            api.get("/api/tenant", TenantWhole),
+            api.get("/api/moves", List[OwnMove], {"limit": 1}),
+            api.get("/api/access", List[AccessSeen]),
+        )
+        move = next((each for each in newest.items if each.state is MoveState.RUNNING), None)
         room = Workspace(self, me, api, tenant, move=move)
-        room.accesses = (await api.get("/api/access", List[AccessSeen])).items
+        room.accesses = accesses.items
         return room
 
     async def _lead_on(self, slug: str) -> NoReturn:
@@ -236,7 +240,7 @@ class Workspace:
     @property
     def banners(self) -> list[Banner]:
         """What is said on every page."""
-        told = banners(self.tenant, self.me, datetime.now(UTC))
+        told = banners(self.tenant, datetime.now(UTC))
         return [*banners_of_accesses(self.accesses), *told]
 
     def allows(self, permission: str) -> bool:

@@ -85,7 +85,7 @@ async def make_workspace(
         )
     except Refused as refused:
         return await _naming_page(visitor, form.refused(refused), form.text("chosen"))
-    await visitor.api.do("POST", "/api/logout")
+    await visitor.give_way(made.token)
     where = made.checkout_url or f"/w/{made.tenant.slug}/welcome"
     return visitor.entered(made.token, made.expires_at, where)
 

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
+from router.api.domains import DomainShown
 from router.api.invitations import InvitationShown
 from router.api.keys import KeyShown
 from router.api.members import Member
@@ -71,6 +72,16 @@ async def _steps(room: Workspace, *, calls: int) -> list[Step]:
     if room.allows("members.write"):
         steps.append(
             Step(said="Invite somebody", path="/members", is_done=await _has_company(room))
+        )
+    if room.allows("settings.write"):
+        domains = (await room.api.get("/api/domains", List[DomainShown])).items
+        steps.append(
+            Step(
+                said="Bring a domain of your own",
+                path="/domains",
+                is_done=any(each.verified_at is not None for each in domains),
+                is_optional=True,
+            )
         )
     if room.allows("billing.write"):
         steps.append(

@@ -8,20 +8,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from router.api.me import Me
-from router.api.shapes import User
 from router.api.tenant import TenantWhole
 from router.words import Limits, Standing, TenantStatus, Tier
 from web.banners import banners
 
 NOW = datetime(2026, 11, 11, 12, tzinfo=UTC)
-ME = Me(
-    user=User(id=uuid.uuid4(), email="ann@example.com", name="Ann", email_verified=True),
-    staff=None,
-    tenant=None,
-    permissions=[],
-    tenants=[],
-)
 TENANT = TenantWhole(
     id=uuid.uuid4(),
     slug="shop",
@@ -41,7 +32,7 @@ TENANT = TenantWhole(
 
 def told(**changes: object) -> list[tuple[str, bool]]:
     tenant = msgspec.structs.replace(TENANT, **changes)
-    return [(each.said, each.is_bad) for each in banners(tenant, ME, NOW)]
+    return [(each.said, each.is_bad) for each in banners(tenant, NOW)]
 
 
 def test_nothing_is_said_while_there_is_nothing_to_say() -> None:
@@ -82,7 +73,8 @@ def test_a_workspace_that_answers_nothing_says_so(status: TenantStatus) -> None:
     assert bool(told(status=status)) is (status is not TenantStatus.ACTIVE)
 
 
-def test_an_address_that_is_not_proved_is_told() -> None:
-    user = msgspec.structs.replace(ME.user, email_verified=False)
-    (banner,) = banners(TENANT, msgspec.structs.replace(ME, user=user), NOW)
-    assert "ann@example.com" in banner.said
+def test_an_end_to_come_is_told_as_the_gravest() -> None:
+    ends_at = datetime(2026, 11, 25, 8, tzinfo=UTC)
+    said = told(ends_at=ends_at, usage={"api_calls": 900})
+    assert "25 November 2026" in said[0][0] or "2026-11-25" in said[0][0]
+    assert [is_bad for _, is_bad in said] == [True, False]
