@@ -25,8 +25,8 @@ def test_status_tells_programs_everything(stack: Stack) -> None:
         assert part["healthy"] is True
     kinds = Counter(part["kind"] for part in parts)
     assert (kinds["postgres"], kinds["gateway"], kinds["worker"]) == (2, 2, 1)
-    assert kinds["stripe"] == 1
-    assert msgspec.convert(document["urls"], dict[str, str]).keys() == {"site", "api"}
+    assert kinds["stripe"] == kinds["mailbox"] == 1
+    assert msgspec.convert(document["urls"], dict[str, str]).keys() == {"site", "api", "mailbox"}
     assert stack.dsns()[1].keys() == {"shared-1", "dedicated-1"}
     stripe = msgspec.convert(document["stripe"], dict[str, str])
     assert stripe["api_base"] == f"http://{stack.status().part('stripe').address}"

@@ -40,10 +40,15 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-async def site(clusters: Clusters) -> AsyncIterator[GatewayWorld]:
+async def site(
+    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[GatewayWorld]:
     port = free_port()
     # Browsers keep Secure cookies of this name alone without TLS.
-    changes = {"base_domain": f"localhost:{port}"}
+    changes = {
+        "base_domain": f"localhost:{port}",
+        "mailbox_dir": str(tmp_path_factory.mktemp("mail")),
+    }
     async with gateway_world(clusters, changes=changes, plans=roomy_plans(), port=port) as built:
         yield built
 

@@ -11,7 +11,18 @@ from tests.gateways import Customer
 from tests.web.browser.people import Person
 
 PHONE = {"width": 360, "height": 740}
-OF_NOBODY = ("/", "/pricing", "/login", "/signup?plan=pro", "/no/such/page")
+OF_NOBODY = (
+    "/",
+    "/pricing",
+    "/login",
+    "/signup?plan=pro",
+    "/verify",
+    "/reset",
+    "/invitation",
+    "/mailbox",
+    "/no/such/page",
+)
+OF_AN_ACCOUNT = ("/workspaces", "/account", "/account/password", "/account/email", "/verify")
 OF_A_WORKSPACE = (
     "",
     "/members",
@@ -70,7 +81,7 @@ async def test_what_anybody_sees(nobody: Person, scheme: str) -> None:
 @LOOKS
 async def test_what_an_owner_sees(owner: Person, shop: Customer, scheme: str) -> None:
     pages = (*OF_A_WORKSPACE, *OF_AN_UPGRADE)
-    of_nobody_else = ("/workspaces", "/onboarding/workspace")
+    of_nobody_else = (*OF_AN_ACCOUNT, "/onboarding/workspace")
     for path in (*of_nobody_else, *(f"/w/{shop.slug}{each}" for each in pages)):
         await assert_fit(owner, path, scheme)
 
