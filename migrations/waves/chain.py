@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from migrations.product.steps import Transactional
+from migrations.product.steps import Backfill, Transactional
+from migrations.waves.adopting import needs_adopting
 from router.catalog.wave_words import Direction
 from router.errors import Unprocessable
 
@@ -96,6 +97,17 @@ class Chain:
         return all(
             not self._by_id[name].is_online
             and all(isinstance(step, Transactional) for step in self.steps(name))
+            for name in names
+        )
+
+    def is_forming(self, names: Sequence[str]) -> bool:
+        """Whether any of these revisions makes what belongs to the stored form."""
+        return any(
+            self._by_id[name].is_online
+            or any(
+                not isinstance(step, Backfill) and needs_adopting(step.sql)
+                for step in self.steps(name)
+            )
             for name in names
         )
 

@@ -98,6 +98,8 @@ class Campaign:
         self._wave = migration.wave
         self._size = 1
         self._is_paused = False
+        #: Places whose stored form was made anew, and which nobody has looked at since.
+        self._unproved: set[Place] = set()
 
     async def run(self) -> bool:
         """Work until everything is done; false when somebody paused it meanwhile."""
@@ -238,6 +240,9 @@ class Campaign:
             for each in ended
             if each.state is EntryState.DONE
         }
+        self._unproved.update(
+            place for place in reached if self._chain.is_forming(names[place.key])
+        )
         async with self._terms.catalog.transaction() as connection:
             await waves.hold(connection, self._progress.operation)
             await waves.write(connection, self._migration.id, lines)
@@ -309,11 +314,7 @@ class Campaign:
 
     async def _examine(self) -> None:
         """Have somebody look at what the wave did; what is found keeps the next one from it."""
-        worked = [
-            each.place
-            for each in self._entries.values()
-            if each.state is EntryState.DONE and each.job and each.wave <= self._wave
-        ]
+        worked, self._unproved = sorted(self._unproved), set()
         found: Sequence[str] = await self._terms.examine(worked) if worked else ()
         if found:
             more = "" if len(found) <= _FINDINGS_MAX else f" and {len(found) - _FINDINGS_MAX} more"
@@ -324,9 +325,13 @@ class Campaign:
             )
 
     async def _finish(self) -> bool:
-        """Look once more: a place may have been made meanwhile."""
+        """Look for places that were made meanwhile; the others said themselves how far they are."""
         await self._examine()
-        await self._look()
+        async with self._terms.catalog.connection() as connection:
+            listed = await waves.list_places(connection)
+        made = [place for place in listed if place.key not in self._entries]
+        if made:
+            await self._look(made)
         if not is_over(self._entries.values()):
             return False
         async with self._terms.catalog.transaction() as connection:
