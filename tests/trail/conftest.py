@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Generator
 import pytest
 
 from router.catalog import Catalog
+from router.words import Tier
 from tests.catalog.worlds import Server, catalog_on, server
 from tests.cli.teller import Teller
 from tests.cli.worlds import telling
-from tests.gateways import Customer, GatewayWorld, gateway_world, sign_up
+from tests.gateways import Customer, GatewayWorld, gateway_world, make_tenant, sign_up
 from tests.plans import roomy_plans
 from tests.trail.staffed import Colleague, hire
 from tests.worlds import Clusters
@@ -65,3 +66,9 @@ async def second(made: GatewayWorld) -> Colleague:
 @pytest.fixture(scope="package")
 async def observer(made: GatewayWorld) -> Colleague:
     return await hire(made, "observer")
+
+
+@pytest.fixture(scope="package")
+async def homes(made: GatewayWorld) -> dict[Tier, Customer]:
+    """Lend a tenant in each tier to tests that write nothing there."""
+    return {tier: await make_tenant(made, tier) for tier in Tier}

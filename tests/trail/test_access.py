@@ -63,9 +63,9 @@ async def test_the_tenant_sees_an_access_from_the_request_to_the_end(
 
 @pytest.mark.parametrize("tier", list(Tier))
 async def test_reading_is_all_that_the_database_lets_a_reader_do(
-    made: GatewayWorld, observer: Colleague, tier: Tier
+    made: GatewayWorld, homes: dict[Tier, Customer], observer: Colleague, tier: Tier
 ) -> None:
-    tenant = await make_tenant(made, tier)
+    tenant = homes[tier]
     access_id, token = await enter(made, observer, tenant.slug)
     refused = await made.client.post("/notes", json={"text": "x", "tags": []}, headers=token)
     assert expect(refused, 403)["code"] == "not_allowed"
