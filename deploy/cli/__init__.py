@@ -21,6 +21,7 @@ from deploy.cli.key import key
 from deploy.cli.limits import limits
 from deploy.cli.migrate import migrate, revision
 from deploy.cli.move import move
+from deploy.cli.onboarding import onboarding
 from deploy.cli.plan import plan
 from deploy.cli.processes import serve, settings, worker
 from deploy.cli.promote import promote
@@ -56,6 +57,7 @@ COMMANDS = (
     gate,
     audit,
     staff,
+    onboarding,
     access,
 )
 

@@ -7,8 +7,9 @@ import contextlib
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from httpx import AsyncClient
 
@@ -181,8 +182,8 @@ async def server(
 @pytest.fixture
 async def allowing(made: GatewayWorld) -> AsyncIterator[AsyncClient]:
     """A gateway over the same catalog that takes servers at private addresses."""
-    settings = {**made_settings(made), "own_servers_private": "allow"}
-    async with gateway(type(made.settings)(**settings)) as other:
+    settings = msgspec.structs.replace(made.settings, own_servers_private="allow")
+    async with gateway(settings) as other:
         yield other.client
 
 
@@ -231,7 +232,7 @@ def by_token_at(client: AsyncClient) -> Seller:
     return Seller(client, ops())
 
 
-def place_of(server: Own, authority: Authority) -> dict[str, object]:
+def place_of(server: Own, authority: Authority) -> dict[str, Any]:
     return {
         "kind": "own",
         "region": "theirs",
@@ -241,7 +242,3 @@ def place_of(server: Own, authority: Authority) -> dict[str, object]:
         "password": server.cluster.password,
         "certificates": authority.pem,
     }
-
-
-def made_settings(made: GatewayWorld) -> dict[str, object]:
-    return {name: getattr(made.settings, name) for name in made.settings.__struct_fields__}
