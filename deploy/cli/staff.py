@@ -45,7 +45,7 @@ def staff() -> None:
     "--role",
     required=True,
     type=ROLES,
-    help="An observer looks, sales too for now, an operator may do everything.",
+    help="An observer looks, sales bring customers in too, an operator may do everything.",
 )
 @state_option
 @json_option
