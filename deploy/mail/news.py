@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from billing.life_words import Cause
 from billing.telling import PLAN_ENDS, PLAN_LEFT, READ_ONLY
-from router.catalog.letters import Letter
+from router.catalog.letters import Letter, day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,19 @@ class _Switch(msgspec.Struct, frozen=True, kw_only=True, rename={"source": "from
     source: str
     target: str
     pause_ms: float | None
+
+
+class _Lost(msgspec.Struct, frozen=True, kw_only=True):
+    domain: str
+    off_at: datetime
+
+
+class _Off(msgspec.Struct, frozen=True, kw_only=True):
+    domain: str
+
+
+class _Planned(msgspec.Struct, frozen=True, kw_only=True):
+    due_at: datetime
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +127,42 @@ def _lasting(value_ms: float | None) -> str:
     return f"{value_ms:.0f} ms" if value_ms < _SECOND_MS else f"{value_ms / _SECOND_MS:.1f} s"
 
 
+def _domain_lost(payload: Mapping[str, object]) -> _Told:
+    lost = msgspec.convert(payload, _Lost)
+    said = (
+        f"The record that shows that {lost.domain} is yours is gone. Set it again by "
+        f"{day(lost.off_at)}: after that nothing is served at {lost.domain} any more."
+    )
+    return _said(f"{lost.domain} will stop to lead to {{tenant}}", said, page="/domains")
+
+
+def _domain_off(payload: Mapping[str, object]) -> _Told:
+    off = msgspec.convert(payload, _Off)
+    said = (
+        f"Nothing is served at {off.domain} any more: the record that shows that it is yours "
+        "wasn't there. Set it again, and it is served again."
+    )
+    return _said(f"{off.domain} no longer leads to {{tenant}}", said, page="/domains")
+
+
+def _deletion_planned(payload: Mapping[str, object]) -> _Told:
+    planned = msgspec.convert(payload, _Planned)
+    said = (
+        f"It was asked to erase the workspace with all its rows on {day(planned.due_at)}. Until "
+        "then everything goes on, and it can be taken back."
+    )
+    return _said("{tenant} is to be erased", said, page="/data")
+
+
+def _said(subject: str, said: str, *, page: str) -> _Told:
+    return _Told(kind="notice", values={"subject": subject, "said": said}, page=page)
+
+
 _TELLERS: Final[Mapping[str, Callable[[Mapping[str, object]], _Told | None]]] = {
     "notice.given": _notice,
     "move.decide": _moved,
     "move.undone": _moved_back,
+    "domain.lost": _domain_lost,
+    "domain.off": _domain_off,
+    "deletion.planned": _deletion_planned,
 }

@@ -238,6 +238,10 @@ async def begin_deletion(
         )
         detail: dict[str, object] = {"after_s": after.total_seconds()}
         await note(connection, "deletion.request", tenant, by, detail=detail)
+        if after:
+            due_at = (await get_deletion(connection, tenant)).due_at
+            told: dict[str, object] = {"due_at": due_at.isoformat()}
+            await moves.put_out(connection, "deletion.planned", tenant.id, told)
     elif after < planned.due_at - await connection.fetchval("SELECT now()"):
         await connection.execute(_SQL["hurry_deletion"], planned.id)
         await connection.execute(_SQL["hurry_operation"], planned.id, after)

@@ -252,7 +252,7 @@ async def _note(
 
 def _said(found: Claim, texts: AbstractSet[str]) -> str:
     if not texts:
-        return f"there is no TXT record at {found.record_name} yet"
+        return f"there is no TXT record at {found.record_name}"
     return f"the TXT record at {found.record_name} says something else"
 
 

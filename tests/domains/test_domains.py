@@ -84,7 +84,7 @@ async def test_a_domain_is_claimed_shown_and_served(
     assert record["name"] == f"_stepwell.{name}"
     told = await checked(made, shop, name)
     assert (told["state"], told["verified_at"]) == ("pending", None)
-    assert told["problem"] == f"there is no TXT record at _stepwell.{name} yet"
+    assert told["problem"] == f"there is no TXT record at _stepwell.{name}"
     names.texts[record["name"]] = ["v=spf1 -all", "stepwell=somebody-elses"]
     assert "says something else" in (await checked(made, shop, name))["problem"]
     await until_served(made, shop, name, 400)

@@ -21,6 +21,7 @@ from router.catalog.roles import OWNER
 from web.api import Refused, pieces
 from web.form import EMPTY, Form, read_form
 from web.live import nothing_new, over, part_of, shown
+from web.rendering import day
 from web.visitor import Visitor, Workspace
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ async def delete_workspace(
         )
     except Refused as refused:
         return await _deletion_page(room, form.refused(refused))
-    said = f"{room.tenant.name} is erased on {planned.due_at:%Y-%m-%d}, unless you take that back."
+    said = f"{room.tenant.name} is erased on {day(planned.due_at)}, unless you take that back."
     return room.to("/data", said=said)
 
 

@@ -88,7 +88,8 @@ async def _domains_page(room: Workspace, form: Form = EMPTY) -> Template:
     given = {
         "domains": found.items,
         "has_feature": CUSTOM_DOMAINS in room.tenant.limits.features,
-        "base_domain": room.visitor.web.base_domain,
+        # Without a port: records name hosts.
+        "host": f"{room.tenant.slug}.{room.visitor.web.base_domain.partition(':')[0]}",
     }
     return room.page("workspace/domains.html", given, form=form)
 
@@ -104,7 +105,7 @@ async def _domain(room: Workspace, name: str) -> DomainShown:
 def _said(domain: DomainShown) -> str:
     if domain.state is ClaimState.VERIFIED and domain.problem is None:
         return f"{domain.name} is verified, and the product answers there."
-    return f"{domain.name} isn't there yet: {domain.problem}."
+    return f"{domain.name} isn't verified now: {domain.problem}."
 
 
 def _path(name: str) -> str:

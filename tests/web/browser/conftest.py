@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from playwright.async_api import Browser, async_playwright
 
 from deploy.stack.ports import free_port
+from tests.domains.name_server import NameServer, name_server
 from tests.gateways import Customer, GatewayWorld, gateway_world, sign_up
 from tests.plans import roomy_plans
 from tests.web.browser.people import Person, staff
@@ -40,14 +41,22 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="package")
+async def names() -> AsyncIterator[NameServer]:
+    async with name_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
 async def site(
-    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
+    clusters: Clusters, names: NameServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[GatewayWorld]:
     port = free_port()
     # Browsers keep Secure cookies of this name alone without TLS.
     changes = {
         "base_domain": f"localhost:{port}",
         "mailbox_dir": str(tmp_path_factory.mktemp("mail")),
+        "dns_servers": names.address,
+        "archive_dir": str(tmp_path_factory.mktemp("archives")),
     }
     async with gateway_world(clusters, changes=changes, plans=roomy_plans(), port=port) as built:
         yield built
