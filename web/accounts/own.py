@@ -15,6 +15,7 @@ from router.api.accounts import Mailed
 from router.api.profile import PasswordChanged, Profile
 from router.api.shapes import List, User
 from router.catalog.sessions import ListedSession
+from web.accounts.agents import name_of
 from web.accounts.mailed import Token, take_along, token_of, used_up
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
@@ -146,7 +147,7 @@ def _asked_again(form: Form, refused: Refused) -> Form:
 async def _page(visitor: Visitor, form: Form = EMPTY) -> Template:
     profile = await visitor.api.get("/api/profile", Profile)
     open_ = (await visitor.api.get("/api/sessions", List[ListedSession])).items
-    given = {"profile": profile, "sessions": open_}
+    given = {"profile": profile, "sessions": [(each, name_of(each.agent)) for each in open_]}
     return visitor.page("accounts/own.html", given, form=form)
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.accounts.people import Town, until_refused
 from tests.gateways import PASSWORD, Customer, GatewayWorld, bearer, expect, new_slug, sign_up
 from tests.web.surfing import Surfer
+from web.accounts.agents import name_of
 
 NEW_PASSWORD = "another horse, another battery"
 INVITATION = "/invitation"
@@ -286,6 +287,30 @@ async def test_sessions_are_listed_with_their_browsers_and_end(
     await until_refused(made.client, other.token or "")
     assert (await other.get("/account")).headers["location"].startswith("/login")
     assert (await surfer.get("/account")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0 Safari/537.36",
+            "Chrome on Linux",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/156.0 Safari/537.36 Edg/156.0", "Edge on Windows"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Android 16; Mobile; rv:150.0) Gecko/150.0 Firefox/150.0",
+            "Firefox on Android",
+        ),
+        ("curl/8.9 (whatever)", "curl/8.9"),
+        ("", "An unknown program"),
+    ],
+)
+def test_a_session_is_named_by_its_browser(agent: str, name: str) -> None:
+    assert name_of(agent) == name
 
 
 async def age_proofs(made: GatewayWorld) -> None:
