@@ -32,7 +32,7 @@ from tests.stack.worlds import open_folder
 from tests.worlds import SECRET_KEY, Clusters, running_clusters
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 
     from router.words import Tier
 
@@ -94,7 +94,10 @@ class FleetWorld:
         return took_s
 
     async def loop(self) -> float:
-        """Add one column everywhere, one statement after the other; returns the seconds."""
+        """Add one column everywhere, one statement after the other; returns the seconds.
+
+        It is dropped again, as a place whose tables were altered by hand isn't migrated.
+        """
         column = f"floor_{next(self._numbers)}"
         async with self.platform.catalog.connection() as connection:
             places = await waves.list_places(connection)
@@ -102,15 +105,20 @@ class FleetWorld:
         for place in places:
             by_database.setdefault((place.cluster, place.database), []).append(place.schema)
         begun_s = time.perf_counter()
+        await self._alter_all(by_database, f"ADD COLUMN {column} integer")
+        took_s = time.perf_counter() - begun_s
+        await self._alter_all(by_database, f"DROP COLUMN {column}")
+        return took_s
+
+    async def _alter_all(
+        self, by_database: Mapping[tuple[str, str], Sequence[str]], action: str
+    ) -> None:
         for (cluster, database), schemas in by_database.items():
             address = self.platform.fleet.admin_address(cluster, database)
             connection = await connect(address, purpose="floor")
             for schema in schemas:
-                await connection.execute(
-                    f"ALTER TABLE {quote(schema)}.artist ADD COLUMN {column} integer"
-                )
+                await connection.execute(f"ALTER TABLE {quote(schema)}.artist {action}")
             await connection.close()
-        return time.perf_counter() - begun_s
 
 
 @contextlib.asynccontextmanager
