@@ -113,8 +113,10 @@ class Besieger:
                 self._find(call.name, f"{shown} at {place}, {is_at_theirs=}: {why}: {told(answer)}")
         one = comparable(answers[0], [word, self._victim.slug, str(Key.THEIRS.value)])
         other = comparable(answers[1], [nobodys.word, nowhere, str(Key.NOBODYS.value)])
-        # How often a person may try is counted by the person, whatever the request names.
-        is_throttled = _needs_no_tenant(call) and 429 in {one[0], other[0]}
+        # How often a person may try is counted by the person, whatever the request names, and how
+        # often a tenant is renamed by the attacker's own.
+        is_counted = _needs_no_tenant(call) or call.name == "PATCH /api/tenant"
+        is_throttled = is_counted and 429 in {one[0], other[0]}
         if one != other and not call.is_public and not is_throttled:
             self._find(call.name, f"{shown} at {place}, {is_at_theirs=}: {one!r} is not {other!r}")
 
