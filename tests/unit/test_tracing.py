@@ -38,9 +38,10 @@ def test_a_request_is_a_span_at_the_collector() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         tracing = Tracing(f"http://127.0.0.1:{server.server_port}/", process="stepwell-test")
         with TestClient(Litestar([hello], plugins=[tracing.plugin])) as client:
-            assert client.get("/hello").text == "hello"
+            assert client.get("/hello?token=secret").text == "hello"
         tracing.close()
         server.shutdown()
     assert [path for path, _ in received] == ["/v1/traces"]
     assert b"/hello" in received[0][1]
     assert b"stepwell-test" in received[0][1]
+    assert b"secret" not in received[0][1]
