@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,6 +74,7 @@ async def read_facts(
         is_checking=checking is not None and not checking.state.is_ended,
         trouble=_trouble(at_work),
         has_receipt=None if receipt is None else receipt.has_passed,
+        today=datetime.now(UTC).date(),
     )
     return Seen(facts=facts, tenant=tenant, operation=operation, checking=checking, receipt=receipt)
 

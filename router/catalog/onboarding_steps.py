@@ -12,7 +12,11 @@ from router.catalog.onboarding_words import STAGES, Document, PlaceKind, Source,
 from router.words import Tier
 
 if TYPE_CHECKING:
-    from router.catalog.onboarding_words import Onboarding
+    from router.catalog.onboarding_words import Onboarding, Terms
+
+
+#: No contract of ours lasts as long.
+LAST_DAY = date(2200, 1, 1)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     is_checking: bool = False
     trouble: str | None = None
     has_receipt: bool | None = None
+    today: date = date.min
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,18 +107,24 @@ def _terms(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:
     terms = given.terms
     if facts.plan_says is not None:
         yield "plan", facts.plan_says
-    if terms.starts_on is None:
-        yield "starts_on", "say when the contract begins"
-    if terms.ends_on is None:
-        yield "ends_on", "say when the contract ends"
-    elif terms.starts_on is not None and terms.ends_on <= terms.starts_on:
-        yield "ends_on", "the end must come after the beginning"
+    yield from _dates(terms, facts.today)
     if terms.seats is None:
         yield "seats", "say how many seats were agreed"
     if terms.amount is None:
         yield "amount", "say what is paid: 0 where nothing is"
     if facts.needs_approval and given.approval is None:
         yield "approval", "terms like these need a second person: somebody else approves them"
+
+
+def _dates(terms: Terms, today: date) -> Iterator[tuple[str, str]]:
+    if terms.starts_on is None:
+        yield "starts_on", "say when the contract begins"
+    if terms.ends_on is None:
+        yield "ends_on", "say when the contract ends"
+    elif terms.starts_on is not None and terms.ends_on <= terms.starts_on:
+        yield "ends_on", "the end must come after the beginning"
+    elif not today < terms.ends_on < LAST_DAY:
+        yield "ends_on", f"the end must come after today, and before {LAST_DAY.year}"
 
 
 def _place(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:

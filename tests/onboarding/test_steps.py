@@ -87,6 +87,14 @@ def test_a_contract_ends_after_it_begins() -> None:
     assert lacks(Stage.CONTRACT, document=document) == ["ends_on"]
 
 
+@pytest.mark.parametrize("day", [date(2026, 5, 1), date(2199, 12, 31), date(9999, 12, 31)])
+def test_a_contract_ends_some_day_from_now_on(day: date) -> None:
+    terms = msgspec.structs.replace(WHOLE.terms, ends_on=day)
+    facts = msgspec.structs.replace(READY, today=date(2026, 5, 1))
+    wrong = [] if day.year == 2199 else ["ends_on"]
+    assert lacks(Stage.CONTRACT, facts, msgspec.structs.replace(WHOLE, terms=terms)) == wrong
+
+
 def test_an_approval_is_asked_for_until_it_is_there() -> None:
     facts = msgspec.structs.replace(READY, needs_approval=True)
     assert lacks(Stage.CONTRACT, facts) == ["approval"]

@@ -37,6 +37,8 @@ OF_A_WORKSPACE = (
 )
 OF_AN_UPGRADE = ("/location", "/general", "/welcome", "/upgrade/return?plan=pro")
 OF_THE_CONSOLE = (
+    "/sales",
+    "/sales/new",
     "/console",
     "/console/tenants",
     "/console/moves",
