@@ -26,7 +26,7 @@ from router.lease import Lease
 from router.product import Product
 from router.statement import Statement
 
-metadata = MetaData(naming_convention=dict(Base.metadata.naming_convention))
+metadata = MetaData(naming_convention=Base.metadata.naming_convention)
 for _table in Base.metadata.sorted_tables:
     _table.to_metadata(metadata)
 artist = metadata.tables["artist"]
@@ -36,7 +36,7 @@ award = Table(
     "award",
     metadata,
     Column("award_id", Integer, Identity(), primary_key=True),
-    Column("artist_id", ForeignKey(artist.c.artist_id), index=True, nullable=False),
+    Column("artist_id", Integer, ForeignKey(artist.c.artist_id), index=True, nullable=False),
 )
 _STARS = Statement(
     select(artist.c.artist_id, artist.c.name, artist.c.born, artist.c.is_active).order_by(
