@@ -130,7 +130,10 @@ async def enter(connection: Connection, access_id: UUID, *, by: By) -> Entered:
     token = tokens.draw_access()
     await connection.execute(_SQL["enter"], access_id, hash_token(token))
     begun = await get(connection, access_id)
-    detail: dict[str, object] = {"mode": begun.mode, "until": str(begun.ends_at)}
+    detail: dict[str, object] = {
+        "mode": begun.mode,
+        "until": f"{begun.ends_at:%Y-%m-%d %H:%M:%S} UTC",
+    }
     await _note(connection, "access.begin", begun, by, detail)
     return Entered(access=begun, token=token)
 

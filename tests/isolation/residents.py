@@ -64,6 +64,7 @@ class Shown(StrEnum):
     GARBAGE = "garbage"
     NONE = "nothing"
     OPERATOR = "operators' token"
+    ACCESS = "staff's access to the attacker's rows"
 
 
 class Resident(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,7 @@ class Resident(msgspec.Struct, frozen=True, kw_only=True):
     account_id: uuid.UUID
     viewer_key: str
     revoked_key: str
+    access_token: str
     words: tuple[str, ...]
 
     @property
@@ -143,6 +145,7 @@ class Town:
                     Shown.GARBAGE: tokens.draw_session(),
                     Shown.NONE: None,
                     Shown.OPERATOR: OPS_TOKEN,
+                    Shown.ACCESS: attacker.access_token,
                 }[shown]
 
     async def snapshot(self, resident: Resident) -> dict[str, Any]:
@@ -195,6 +198,7 @@ class Town:
             account_id=uuid.UUID(members["items"][0]["user"]),
             viewer_key=await make_key(self.client, token, role="viewer"),
             revoked_key=await self._revoked(token),
+            access_token=await self._entered(customer),
             words=await self._words(customer),
         )
 
@@ -207,6 +211,13 @@ class Town:
                 answer = await self.client.get(call.path, headers=bearer(customer.token))
                 found |= _names_in(expect(answer, 200))
         return tuple(sorted(found))
+
+    async def _entered(self, customer: Customer) -> str:
+        """Have staff ask to read the rows, and enter."""
+        body = {"tenant": customer.slug, "ticket": "T-1", "minutes": 60}
+        asked = await self.client.post("/api/ops/access", json=body, headers=ops())
+        path = f"/api/ops/access/{expect(asked, 201)['id']}/enter"
+        return str(expect(await self.client.post(path, headers=ops()), 200)["token"])
 
     async def _revoked(self, token: str) -> str:
         key = await make_key(self.client, token, role="owner")

@@ -194,11 +194,17 @@ def verdict(
         wrong.append("a stranger was let in")
     if shown in _BAD and answer.status_code != 401:
         wrong.append("a bad credential was not refused as one")
+    if shown is Shown.ACCESS and answer.is_success and not (call.is_safe and _is_of_rows(call)):
+        wrong.append("staff did more than read rows")
     if shown is Shown.VIEWER and not call.is_safe and answer.is_success:
         wrong.append("a viewer wrote")
     if call.is_operators and answer.status_code != 401:
         wrong.append("a tenant was let in among the operators")
     return wrong
+
+
+def _is_of_rows(call: Call) -> bool:
+    return not call.path.startswith(("/api/", "/webhooks/"))
 
 
 def always(answer: Response, victim: Resident) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from httpx import ASGITransport, AsyncClient
@@ -152,6 +152,6 @@ async def careless(made: GatewayWorld) -> AsyncGenerator[AsyncClient]:
         [product], exception_handlers={Exception: answer}, logging_config=None, openapi_config=None
     )
     gateway = Gateway(app, Site.parse(SITE), deadline_s=60)
-    transport: Any = ASGITransport(gateway)  # type: ignore[arg-type]
+    transport = ASGITransport(cast("Any", gateway))
     async with AsyncClient(transport=transport, base_url=f"http://{SITE}") as client:
         yield client

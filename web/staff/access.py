@@ -25,7 +25,6 @@ ASKS = (StaffRole.OBSERVER, CHANGES)
 ENTER = "enter"
 END = "end"
 ACTS = ("approve", "deny", ENTER, END)
-MINUTES = (15, 30, 60)
 _DONE = {
     "approve": "The access is approved: whoever asked may enter it now.",
     "deny": "The request is denied.",
@@ -159,7 +158,6 @@ async def _list_page(
         "accesses": found,
         "states": list(AccessState),
         "modes": _modes(me.staff),
-        "minutes": MINUTES,
         "filters": {"state": None, "tenant": None, **filters},
         "address": address("/console/access", filters),
     }
