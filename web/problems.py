@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
@@ -12,11 +13,13 @@ from litestar.response import Redirect, Template
 
 from router.gateway.problems import Problem, answer, log_failure, problem_headers, problem_of
 from web.api import Refused
-from web.visitor import ToLogIn, ToNewAddress, ToSwitch, Visitor, log_in_path
+from web.visitor import ToLogIn, ToNewAddress, ToSwitch, Visitor, log_in_path, own_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: What a live part asks for.
+EVENTS = "text/event-stream"
 #: What a person can do about it, where the problem itself doesn't say.
 _NEXT = {
     HTTPStatus.FORBIDDEN: "Ask an owner of the workspace if you need this.",
@@ -32,6 +35,8 @@ def page_answer(request: Request[Any, Any, Any], error: Exception) -> Response[A
     """Litestar's exception handler of the pages."""
     visitor: Visitor | None = request.scope["state"].get("visitor")
     match error:
+        case ToLogIn() | ToSwitch() if EVENTS in request.headers.get("accept", ""):
+            return _live_part_over(request)
         case ToLogIn():
             return _to_log_in(visitor, error.path)
         case Refused() if error.is_(HTTPStatus.UNAUTHORIZED) and visitor is not None:
@@ -39,16 +44,10 @@ def page_answer(request: Request[Any, Any, Any], error: Exception) -> Response[A
         case ToNewAddress():
             return Redirect(error.path, status_code=303)
         case ToSwitch() if visitor is not None:
-            visitor_page = visitor.page(
-                "switch.html", {"wanted": error.slug, "next": error.path, "me": error.me}
-            )
-            return _with_headers(request, visitor_page)
-        case Refused():
-            return _page(request, error.problem)
+            given = {"wanted": error.slug, "next": error.path, "me": error.me}
+            return _with_headers(request, visitor.page("switch.html", given))
         case _:
-            problem = problem_of(error)
-            log_failure(problem, error)
-            return _page(request, problem)
+            return _page(request, _told(error))
 
 
 def any_answer(
@@ -67,6 +66,24 @@ def handlers_of(site_url: str) -> dict[int | type[Exception], Callable[..., Resp
     """Make the handlers of what isn't a page; their links lead to the site from any host."""
     handler = partial(any_answer, site_url=site_url)
     return {HTTPException: handler, Exception: handler}
+
+
+def _told(error: Exception) -> Problem:
+    if isinstance(error, Refused):
+        return error.problem
+    problem = problem_of(error)
+    log_failure(problem, error)
+    return problem
+
+
+def _live_part_over(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Have the page around a live part asked for anew: it leads to where one may go on.
+
+    A redirect would end the part without a word.
+    """
+    page = own_path(urlsplit(request.headers.get("referer", "")).path or "/")
+    ended = f"event: end\ndata: {page}\n\n"
+    return _with_headers(request, Response(ended, media_type=EVENTS))
 
 
 def _to_log_in(visitor: Visitor | None, path: str) -> Redirect:
@@ -108,7 +125,7 @@ def _upgrade_url(problem: Problem, site_url: str) -> str | None:
     return problem.upgrade_url
 
 
-def _with_headers(request: Request[Any, Any, Any], page: Template) -> Response[Any]:
+def _with_headers(request: Request[Any, Any, Any], page: Template | Response[Any]) -> Response[Any]:
     # What is answered here passes by the porch.
     for name, value in request.scope["state"].get("page_headers", ()):
         page.headers[name.decode()] = value.decode()

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from deploy import onboarding, standing
+from deploy import onboarding, renaming, standing
 from deploy.cli.documents import OperationDocument, TenantDocument, fields_of
 from deploy.cli.reach import catalog_at, platform_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from deploy.onboarding import NewTenant
 from deploy.operations import make_runner
+from deploy.renaming import NewNames
 from router.catalog import operations, tenants
 from router.catalog.catalog import PAGE_ITEMS_MAX
 from router.catalog.operations import OperationFilter, OperationState
@@ -185,6 +186,35 @@ async def maintenance(
     """Answer a tenant's requests with 503 for a while, or no longer."""
     change = standing.Change.CLOSE if switch == "on" else standing.Change.OPEN
     await _change(state, reference, change, reason, as_json=as_json)
+
+
+@tenant.command()
+@click.argument("reference", metavar="T")
+@click.option("--name", help="The name that people read.")
+@click.option("--slug", help="Its part of every address; the one before still leads to it.")
+@click.option("--reason", default="", help="Why, for the audit.")
+@state_option
+@json_option
+@asynchronous
+async def rename(  # noqa: PLR0913 - one for each option
+    *,
+    reference: str,
+    name: str | None,
+    slug: str | None,
+    reason: str,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Give a tenant another name, another slug, or both."""
+    if name is None and slug is None:
+        raise click.UsageError("say what is to be different: --name, --slug or both")
+    wanted = NewNames(name=name, slug=slug, actor=ACTOR, reason=reason or None)
+    async with catalog_at(state) as catalog:
+        record = await renaming.rename(catalog, reference, wanted)
+    if as_json:
+        show_json(TenantDocument.of(record))
+    else:
+        say(f"{record.tenant.slug} is called {record.tenant.name}")
 
 
 async def _change(

@@ -66,6 +66,22 @@ def test_a_suspended_tenant_is_not_served_until_it_is_resumed(stack: Stack) -> N
     assert trail[1]["reason"] == "unpaid"
 
 
+def test_a_renamed_tenant_is_found_by_both_its_slugs(stack: Stack) -> None:
+    stack.ask(
+        *("tenant", "create", "--name", "Before", "--slug", "before", "--plan", "starter"),
+        *("--owner", "owner@before.example", "--wait"),
+    )
+    words = ("tenant", "rename", "before", "--name", "After", "--slug", "after")
+    renamed = stack.ask(*words, "--reason", "married", "--json").document()
+    assert (renamed["slug"], renamed["name"]) == ("after", "After")
+    assert stack.ask("tenant", "show", "before", "--json").document()["slug"] == "after"
+    trail = stack.ask("audit", "list", "--tenant", "after", "--json").documents()
+    told = {str(each["action"]): each["reason"] for each in trail}
+    assert (told["tenant.rename"], told["tenant.set_slug"]) == ("married", "married")
+    assert "taken" in stack.ask("tenant", "rename", "after", "--slug", "city-records").sentence()
+    assert stack.ask("tenant", "rename", "after").status == 2
+
+
 def test_maintenance_closes_a_tenant_and_opens_it(stack: Stack) -> None:
     with stack.call("city-records", gateway=1) as client:
         assert stack.ask("tenant", "maintenance", "city-records", "on").status == 0

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
+from router.catalog import tenants
+from router.words import TenantStatus
+from tests.gateways import SITE, Customer, GatewayWorld, expect, ops, sign_up
 from tests.http.test_moves import begin, carry_out
 from tests.web.surfing import Surfer
 from web.visitor import SESSION_COOKIE
@@ -148,3 +150,46 @@ async def test_a_refusal_leads_to_the_plans_of_ones_workspace(
     assert answer.headers["location"] == f"/w/{shop.slug}/billing"
     nobody = Surfer(made.client)
     assert (await nobody.get("/upgrade")).headers["location"] == "/login?next=%2Fupgrade"
+
+
+async def test_a_live_part_whose_session_has_ended_asks_for_its_page(
+    made: GatewayWorld, moving: tuple[Customer, str]
+) -> None:
+    surfer, page = Surfer(made.client), f"/w/{moving[0].slug}/moves/{moving[1]}"
+    headers = {"Accept": "text/event-stream", "Referer": f"https://{SITE}{page}"}
+    answer = await surfer.get(f"{page}/live", headers)
+    assert (answer.status_code, answer.text) == (200, f"event: end\ndata: {page}\n\n")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "content-security-policy" in answer.headers
+    headers["Referer"] = "https://elsewhere.example//elsewhere.example/x"
+    assert (await surfer.get(f"{page}/live", headers)).text == "event: end\ndata: /\n\n"
+
+
+async def test_a_workspace_that_is_being_made_is_seen_to_come(made: GatewayWorld) -> None:
+    customer = await sign_up(made.client)
+    surfer = await visitor_of(made, customer)
+    await say(made, customer, TenantStatus.PROVISIONING)
+    path = f"/w/{customer.slug}/welcome"
+    await surfer.get(path)
+    assert "It answers requests. : not yet" in surfer.text
+    assert "still being made" in surfer.text
+    told: list[tuple[str, str]] = []
+    watching = asyncio.create_task(read(made, surfer, f"{path}/live", told))
+    await until_told(told, "not yet")
+    await say(made, customer, TenantStatus.ACTIVE)
+    async with asyncio.timeout(30):
+        await watching
+    assert told[-1] == ("end", path)
+    assert "not yet" not in told[-2][1]
+
+
+async def say(made: GatewayWorld, customer: Customer, status: TenantStatus) -> None:
+    """Record how far a workspace is, and wait until the gateway has heard it."""
+    async with made.platform.catalog.transaction() as connection:
+        await tenants.set_status(connection, customer.id, status)
+    async with asyncio.timeout(30):
+        while True:
+            answer = await made.client.get("/api/tenant", headers=customer.headers)
+            if expect(answer, 200)["status"] == status:
+                return
+            await asyncio.sleep(0.02)
