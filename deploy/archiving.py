@@ -210,8 +210,15 @@ async def record_restore(
     return Restoring(tenant=tenant, operation=operation, invitation=invitation)
 
 
-async def begin_erasure(platform: Platform, reference: str, confirmed: str, by: By) -> Deletion:
-    """Record that a tenant is erased now; ``confirmed`` is its slug, written once more."""
+async def begin_erasure(
+    platform: Platform,
+    reference: str,
+    confirmed: str,
+    by: By,
+    *,
+    after: timedelta = timedelta(),
+) -> Deletion:
+    """Record that a tenant is erased, now or later; ``confirmed`` is its slug once more."""
     async with platform.catalog.connection() as connection:
         tenant = (await tenants.get(connection, reference)).tenant
         planned = await archives.find_deletion(connection, tenant.id)
@@ -222,7 +229,7 @@ async def begin_erasure(platform: Platform, reference: str, confirmed: str, by: 
     if planned is None or planned.closed_at is None:
         await check_leaving(platform.catalog, tenant)
     async with platform.catalog.transaction() as connection:
-        return await archives.begin_deletion(connection, tenant, by, after=timedelta())
+        return await archives.begin_deletion(connection, tenant, by, after=after)
 
 
 async def until_ended(runner: Runner, operation_id: UUID) -> Operation:

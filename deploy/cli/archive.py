@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from deploy.cli.shell import ACTOR, Failed, asynchronous, json_option, progress,
 from deploy.cli.show import show_fields, show_json, show_table
 from deploy.operations import make_runner
 from router.catalog import archives, tenants
+from router.catalog.archives import Deletion
 from router.catalog.moves import By
 from router.catalog.operations import OperationState
 
@@ -109,20 +111,26 @@ async def restore_tenant(  # noqa: PLR0913 - one for each option
 @click.command("erase")
 @click.argument("reference", metavar="T")
 @click.option("--confirm", "confirmed", required=True, metavar="SLUG", help="Its slug, once more.")
+@click.option("--later", is_flag=True, help="After the wait that its own people have.")
 @click.option("--reason", default="an operator's erase", help="Why, for audit and certificate.")
 @state_option
 @json_option
 @asynchronous
-async def erase_tenant(
-    *, reference: str, confirmed: str, reason: str, state: Path, as_json: bool
+async def erase_tenant(  # noqa: PLR0913 - one for each option
+    *, reference: str, confirmed: str, later: bool, reason: str, state: Path, as_json: bool
 ) -> None:
     """Erase a tenant's rows everywhere, at once and for ever, and certify it.
 
-    A worker settles a move that is open first. The slug stays taken.
+    A worker settles a move that is open first. The slug stays taken. With --later a worker does all
+    of it when STEPWELL_DELETION_WAIT_S are over, unless `tenant keep` takes it back.
     """
     async with platform_at(state) as platform:
         by = By(actor=ACTOR, reason=reason)
-        begun = await archiving.begin_erasure(platform, reference, confirmed, by)
+        wait = timedelta(seconds=platform.settings.deletion_wait_s if later else 0)
+        begun = await archiving.begin_erasure(platform, reference, confirmed, by, after=wait)
+        if later:
+            _show_planned(begun, confirmed, as_json=as_json)
+            return
         runner = make_runner(platform)
         with progress(f"erasing {confirmed}"):
             operation = await archiving.until_ended(runner, begun.id)
@@ -130,6 +138,51 @@ async def erase_tenant(
         if operation.state is not OperationState.DONE:
             raise Failed(f"{confirmed} isn't erased: {operation.error}")
     await _show_certificate(state, str(begun.tenant_id), as_json=as_json)
+
+
+@click.command("keep")
+@click.argument("reference", metavar="T")
+@click.option("--reason", default="an operator keeps it", help="Why, for the audit.")
+@state_option
+@json_option
+@asynchronous
+async def keep_tenant(*, reference: str, reason: str, state: Path, as_json: bool) -> None:
+    """Take back that a tenant is to be erased; until its day."""
+    async with catalog_at(state) as catalog, catalog.transaction() as connection:
+        record = await tenants.get(connection, reference)
+        by = By(actor=ACTOR, reason=reason)
+        await archives.take_back_deletion(connection, record.tenant, by)
+    if as_json:
+        show_json(TenantDocument.of(record))
+    else:
+        say(f"{record.tenant.slug} stays")
+
+
+@click.command("archives")
+@click.argument("reference", metavar="T")
+@state_option
+@json_option
+@asynchronous
+async def list_archives(*, reference: str, state: Path, as_json: bool) -> None:
+    """List the archives of a tenant that are on their way or kept here, the newest first."""
+    async with catalog_at(state) as catalog, catalog.connection() as connection:
+        found = (await tenants.get(connection, reference)).tenant
+        page = await archives.list_exports(connection, found.id)
+    if as_json:
+        show_json(page.items)
+        return
+    rows = [
+        (
+            str(each.id),
+            each.state.value,
+            f"{each.requested_at:%Y-%m-%d %H:%M}",
+            f"{each.rows_done:,}",
+            f"{each.expires_at:%Y-%m-%d}" if each.has_file and each.expires_at else "no file",
+        )
+        for each in page.items
+    ]
+    empty = f"{found.slug} has no archives here"
+    show_table(("id", "state", "asked for", "rows", "kept until"), rows, empty=empty)
 
 
 @click.command("certificate")
@@ -168,6 +221,13 @@ async def rehearse_tenant(*, reference: str, reason: str, state: Path, as_json: 
     )
 
 
+def _show_planned(planned: Deletion, slug: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(planned)
+        return
+    say(f"{slug} is erased on {planned.due_at:%Y-%m-%d %H:%M} UTC; `stepwell tenant keep {slug}`")
+
+
 async def _show_certificate(state: Path, reference: str, *, as_json: bool) -> None:
     async with catalog_at(state) as catalog, catalog.connection() as connection:
         found = (await tenants.get(connection, reference)).tenant
@@ -192,6 +252,8 @@ ARCHIVE_COMMANDS = (
     export_tenant,
     restore_tenant,
     erase_tenant,
+    keep_tenant,
+    list_archives,
     show_certificate,
     rehearse_tenant,
 )

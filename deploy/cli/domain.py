@@ -115,15 +115,19 @@ async def check(*, reference: str, name: str, state: Path, as_json: bool) -> Non
 @click.argument("reference", metavar="T")
 @click.argument("name")
 @state_option
+@json_option
 @asynchronous
-async def remove(*, reference: str, name: str, state: Path) -> None:
+async def remove(*, reference: str, name: str, state: Path, as_json: bool) -> None:
     """Take a domain from a tenant: nothing is served there any more."""
     name = name.lower()
     async with catalog_at(state) as catalog, catalog.transaction() as connection:
         tenant = (await tenants.get(connection, reference)).tenant
         await claims.remove(connection, tenant.id, name)
         await audit.write(connection, _deed("domain.remove", name, tenant.id))
-    say(f"{name} leads to {tenant.slug} no more")
+    if as_json:
+        show_json({"name": name, "tenant": tenant.slug})
+    else:
+        say(f"{name} leads to {tenant.slug} no more")
 
 
 def _show(claim: Claim, *, as_json: bool) -> None:

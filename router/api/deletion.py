@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -17,6 +17,7 @@ from router.api.shapes import Word
 from router.catalog import archives
 from router.catalog.archives import Deletion
 from router.catalog.moves import By
+from router.catalog.operations import OperationState
 from router.catalog.roles import OWNER, Permission
 from router.errors import NotAllowed, Unprocessable
 
@@ -31,13 +32,17 @@ class WantedDeletion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class DeletionShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant's end. Until ``due_at`` it can be taken back; ``is_begun``: not any more."""
+    """A tenant's end. Until ``due_at`` it can be taken back; ``is_begun``: not any more.
+
+    ``is_stuck``: it couldn't be begun at its day, as when something is charged again by then.
+    """
 
     requested_by: str
     requested_at: datetime
     reason: str
     due_at: datetime
     is_begun: bool
+    is_stuck: bool
 
     @classmethod
     def of(cls, deletion: Deletion) -> DeletionShown:
@@ -48,6 +53,7 @@ class DeletionShown(msgspec.Struct, frozen=True, kw_only=True):
             reason=deletion.reason,
             due_at=deletion.due_at,
             is_begun=deletion.closed_at is not None,
+            is_stuck=deletion.state is OperationState.FAILED,
         )
 
 
@@ -69,7 +75,8 @@ async def begin_deletion(
 ) -> DeletionShown:
     """For an owner who is a person. All goes on until the day; then all is erased, for ever.
 
-    A subscription that would go on being charged has to be cancelled first.
+    A subscription that would go on being charged has to be cancelled first. Asked for again, it
+    stays as it is; one that is stuck is tried again at once.
     """
     tenant = errand.tenant
     _check_owner(errand)
@@ -81,6 +88,8 @@ async def begin_deletion(
     planned = await archives.find_deletion(connection, tenant.id)
     if planned is None:
         planned = await archives.begin_deletion(connection, tenant, by, after=after)
+    elif planned.state is OperationState.FAILED:
+        planned = await archives.begin_deletion(connection, tenant, by, after=timedelta())
     return DeletionShown.of(planned)
 
 

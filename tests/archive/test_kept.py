@@ -326,6 +326,26 @@ async def test_at_its_day_a_workspace_is_erased_with_its_archives(
     expect(await made.client.get("/api/tenant", headers=customer.headers), 401)
 
 
+async def test_an_ending_that_got_stuck_is_said_and_tried_again(made: GatewayWorld) -> None:
+    customer = await filled(made, Tier.ROWS)
+    body, headers = {"confirm": customer.slug}, customer.headers
+    expect(await made.client.post("/api/deletion", json=body, headers=headers), 202)
+    async with made.platform.catalog.connection() as connection:
+        await connection.execute(
+            """WITH due AS (UPDATE catalog.deletion SET due_at = now() WHERE tenant_id = $1)
+            UPDATE catalog.operation SET state = 'failed', finished_at = now(), error = 'charged'
+            WHERE tenant_id = $1 AND kind = 'erase'""",
+            customer.id,
+        )
+    told = await planned(made, headers)
+    assert told is not None
+    assert (told["is_stuck"], told["is_begun"]) == (True, False)
+    told = expect(await made.client.post("/api/deletion", json=body, headers=headers), 202)
+    assert told["is_stuck"] is False
+    async with working(made):
+        await until_certified(made, f"/api/ops/tenants/{customer.slug}/certificate")
+
+
 async def test_operators_erase_with_a_reason_and_the_slug(made: GatewayWorld) -> None:
     customer = await filled(made, Tier.ROWS)
     path = f"/api/ops/tenants/{customer.slug}"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+import migrations
 from migrations.apply import catalog_revision, migrate_catalog
+from router.catalog import claims, tenants
+from router.catalog.claims import ClaimState
 from router.connect import connect
 from router.errors import Misconfigured
 from router.names import RESERVED_SLUGS
@@ -47,3 +51,29 @@ async def test_a_catalog_of_a_newer_version_is_refused(running: Server) -> None:
     for refused in (migrate_catalog, catalog_revision):
         with pytest.raises(Misconfigured, match="revision 9999, which this version"):
             await refused(address)
+
+
+async def test_domains_of_an_older_catalog_become_claims(running: Server) -> None:
+    name = f"m_{uuid4().hex}"
+    await running.execute(f"CREATE DATABASE {name} TEMPLATE template_catalog")
+    folder = Path(migrations.__file__).parent / "catalog/revisions/0005_workspace"
+    connection = await connect(running.address(name), purpose="test")
+    try:
+        async with connection.transaction():
+            made = await tenants.create(connection, slug="older", name="Older", plan="starter")
+            await connection.execute("DROP TABLE catalog.domain_claim")
+            await connection.execute(
+                "ALTER TABLE catalog.domain ALTER verified_at DROP NOT NULL, "
+                "ALTER verified_at DROP DEFAULT"
+            )
+            await connection.execute(
+                "INSERT INTO catalog.domain (name, tenant_id, verified_at) "
+                "VALUES ('old.example', $1, NULL), ('served.example', $1, now())",
+                made.id,
+            )
+            await connection.execute(folder.joinpath("tables.sql").read_text(encoding="utf-8"))
+        found = {each.name: each.state for each in await claims.list_all(connection, made.id)}
+        assert found == {"old.example": ClaimState.PENDING, "served.example": ClaimState.VERIFIED}
+        assert await tenants.domains(connection) == [("served.example", made.id)]
+    finally:
+        await connection.close()

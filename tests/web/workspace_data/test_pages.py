@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from tests.archive.test_kept import until_made, working
-from tests.gateways import Customer, GatewayWorld, bearer, expect, gateway_world, make_key, sign_up
-from tests.plans import roomy_plans
+from tests.gateways import Customer, GatewayWorld, bearer, expect, make_key, sign_up
 from tests.web.surfing import Surfer
-from tests.worlds import Clusters
 
 DEADLINE_S = 30.0
-
-
-@pytest.fixture(scope="module")
-async def made(
-    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[GatewayWorld]:
-    folder: Path = tmp_path_factory.mktemp("archives")
-    changes = {"archive_dir": str(folder), "worker_poll_s": 0.1}
-    async with gateway_world(clusters, changes=changes, plans=roomy_plans()) as built:
-        yield built
 
 
 @pytest.fixture(scope="module")

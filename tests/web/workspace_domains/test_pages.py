@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.domains.name_server import NameServer, name_server
-from tests.gateways import SITE, Customer, GatewayWorld, expect, gateway_world, new_slug, sign_up
-from tests.plans import roomy_plans
+from tests.domains.name_server import NameServer
+from tests.gateways import SITE, Customer, GatewayWorld, expect, new_slug, sign_up
 from tests.web.surfing import Surfer
-from tests.worlds import Clusters
-
-
-@pytest.fixture(scope="module")
-async def names() -> AsyncIterator[NameServer]:
-    async with name_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-async def made(clusters: Clusters, names: NameServer) -> AsyncIterator[GatewayWorld]:
-    changes = {"dns_servers": names.address}
-    async with gateway_world(clusters, changes=changes, plans=roomy_plans()) as built:
-        yield built
 
 
 @pytest.fixture(scope="module")
