@@ -175,7 +175,7 @@ async def _do(
         typed = filled(shown, stage)
         form = msgspec.structs.replace(form, values={**typed.values, **form.values})
         form = form.refused(refused)
-        if refused.is_(HTTPStatus.CONFLICT) and act is Act.ADVANCE:
+        if refused.is_(HTTPStatus.CONFLICT) and act in {Act.ADVANCE, Act.BEGIN}:
             form = beside(form, await _get(visitor, shown.line.id))
         return await _refused(visitor, shown.line.id, stage, form)
     return visitor.to(_path(acted, acted.line.stage), said=_DONE[act])

@@ -170,3 +170,39 @@ async def filled_up_to_place(ada: Surfer) -> str:
         assert answer.status_code == 303, ada.text
     await ada.get(f"{root}/provisioning")
     return root
+
+
+async def test_a_workspace_that_is_not_there_is_said_beside_its_field(ada: Surfer) -> None:
+    root = await filled_up_to_place(ada)
+    page = f"{root}/provisioning"
+    await ada.submit(page, {"cluster": "dedicated-1", "then": "advance"})
+    page = f"{root}/data"
+    await ada.get(page)
+    answer = await ada.submit(page, {"workspace": "nobody-has-it", "then": "begin"})
+    assert answer.status_code == 422
+    assert "There is no tenant 'nobody-has-it'." in ada.text
+    assert ada.forms[page]["workspace"] == "nobody-has-it"
+
+
+async def test_who_wrote_dear_terms_is_sent_to_somebody_else(
+    made: GatewayWorld, ada: Surfer
+) -> None:
+    root = await begun(ada)
+    await ada.get(f"{root}/draft")
+    await ada.submit(f"{root}/draft", {**DRAFT, "then": "advance"})
+    page = f"{root}/contract"
+    await ada.get(page)
+    dear = {**TERMS, "amount": "9200000", "then": "advance"}
+    assert (await ada.submit(page, dear)).status_code == 422
+    assert "Terms like these need a second person" in ada.text
+    approve = f"{root}/act/approve"
+    refused = await ada.submit(approve, {"reason": "me, myself"})
+    assert (refused.status_code, "approves their own terms" in ada.text) == (422, True)
+    bob = await staff(made, "operator")
+    await bob.get(page)
+    assert (await bob.submit(approve, {"reason": "it is a good deal"})).status_code == 303
+    await bob.get(page)
+    assert "Approved by operator:" in bob.text
+    await ada.get(page)
+    sent = await ada.submit(page, {"then": "advance"})
+    assert sent.headers["location"] == f"{root}/provisioning"
