@@ -87,7 +87,7 @@ SELECT l.position, l.at, l.request_id, l.method, l.path, l.status, coalesce((
     SELECT array_agg(s.text ORDER BY s.number) FROM catalog.access_statement AS s
     WHERE s.access_id = l.access_id AND s.position = l.position), '{}') AS statements
 FROM catalog.access_line AS l
-WHERE l.access_id = $1 AND l.position > $2 ORDER BY l.position LIMIT $3
+WHERE l.access_id = $1 AND l.position > $2::bigint ORDER BY l.position LIMIT $3
 
 -- name: vouched
 SELECT detail ->> 'transcript' AS transcript FROM catalog.audit

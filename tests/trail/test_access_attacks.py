@@ -225,13 +225,18 @@ async def test_a_request_says_what_is_wrong_with_it(
     ):
         answer = await made.client.post(PATH, json={**good, **wrong}, headers=operator.says())
         assert field in str(expect(answer, 422)["errors"])
-    nobody = {**good, "tenant": "no-such-tenant"}
-    expect(await made.client.post(PATH, json=nobody, headers=operator.says()), 404)
+    for name in ("no-such-tenant", "\x00", "é", str(uuid4())):
+        nobody = {**good, "tenant": name}
+        expect(await made.client.post(PATH, json=nobody, headers=operator.says()), 404)
     expect(await made.client.post(PATH, json=good, headers=bearer(operator.token)), 400)
     unnamed = {**good, "mode": "write"}
     expect(await made.client.post(PATH, json=unnamed, headers=ops()), 403)
     expect(await made.client.post(f"{PATH}/{uuid4()}/enter", headers=operator.says()), 404)
     expect(await made.client.get(f"{PATH}/{uuid4()}/transcript", headers=ops()), 404)
+    access_id = await ask(made, operator, shop.slug)
+    for after, status in (("9" * 18, 200), ("9" * 19, 400), ("-1", 400), ("x", 400)):
+        path = f"{PATH}/{access_id}/transcript?after={after}"
+        expect(await made.client.get(path, headers=ops()), status)
     for stranger in (shop.headers, {}):
         expect(await made.client.get(PATH, headers=stranger), 401)
 
