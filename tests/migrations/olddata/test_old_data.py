@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from migrations.product.render import render
-from router.catalog import tenants
+from router.catalog import tenants, waves
 from router.catalog.wave_words import MigrationState
 from router.database import SHARED_SCHEMA, Blueprint, drop_schema, make_schema
+from router.errors import Unprocessable
 from router.product.plug import load
 from router.sql import load as load_sql
 from router.words import Mode, Tier
@@ -130,3 +132,10 @@ async def test_old_places_remember_what_they_have_been_through(street: Street) -
         fleet = street.world.platform.fleet
         async with fleet.admin(place.cluster, place.database) as connection:
             assert await connection.fetchval(APPLIED, place.schema) == [RELEASED, NEXT]
+
+
+async def test_what_has_no_way_back_is_not_taken_back(street: Street) -> None:
+    with pytest.raises(Unprocessable, match=f"{NEXT} has no downgrade: write one, or write"):
+        await Migrations(street.world.platform).run(to=RELEASED)
+    async with street.world.platform.catalog.connection() as connection:
+        assert await waves.find_open(connection) is None
