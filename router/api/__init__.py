@@ -98,6 +98,7 @@ from router.api.profile import (
     verify_email,
 )
 from router.api.resets import forget_password, reset_password
+from router.api.restoring import restore_export
 from router.api.roles import list_roles, put_role, remove_role
 from router.api.sessions import log_in, log_out, switch
 from router.api.signup import sign_up
@@ -183,6 +184,7 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     show_export,
     fetch_export,
     drop_export,
+    restore_export,
     begin_deletion,
     show_deletion,
     take_back_deletion,

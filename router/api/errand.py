@@ -155,6 +155,7 @@ class MemberErrand(Errand):
         role = credential.role_in(tenant.id)
         assert role is not None, "find_tenant() returns no tenant that the caller isn't in"
         self.account_id: UUID | None = credential.account_id
+        self.credential = credential
         self.tenant = tenant
         self.role: Role = role
 

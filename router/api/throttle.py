@@ -39,6 +39,7 @@ CODE: Final = Tries(kind="code", pair_max=10, person_max=20)
 PASSKEY: Final = Tries(kind="passkey", pair_max=30, person_max=100)
 SLUG: Final = Tries(kind="slug", pair_max=60, person_max=60, window=timedelta(minutes=1))
 #: Each takes a slug for ever, so nobody may collect them.
+RESTORE: Final = Tries(kind="restore", pair_max=5, person_max=5, window=timedelta(days=1))
 RENAME: Final = Tries(kind="rename", pair_max=5, person_max=5, window=timedelta(days=1))
 DOMAIN: Final = Tries(kind="domain", pair_max=60, person_max=60, window=timedelta(minutes=1))
 MAIL: Final = Tries(kind="mail", pair_max=5, person_max=10, window=timedelta(hours=1), is_mail=True)

@@ -21,6 +21,7 @@ from deploy.keeping import Keeping
 from deploy.operations import make_runner
 from promotion.faults import EXPORT_POINTS
 from router.api.archives import part_of
+from router.catalog import accounts
 from router.catalog.archives import EXPORTS_KEPT_MAX
 from router.words import Tier
 from tests.archive.test_round_trip import filled, tables_of
@@ -280,6 +281,33 @@ async def test_operators_have_an_archive_taken_and_restore_it(
     # Operators see no rows without the tenant's knowing: there is no way to fetch it.
     got = await made.client.get(f"{path}/{told['id']}/file", headers=ops())
     assert got.status_code == 404
+
+
+async def test_a_person_restores_an_archive_as_a_workspace_of_its_own(
+    made: GatewayWorld, shop: Customer
+) -> None:
+    told, slug = await taken(made, shop), new_slug()
+    path, body = f"/api/exports/{told['id']}/restore", {"slug": slug}
+    unproved = await made.client.post(path, json=body, headers=shop.headers)
+    assert "isn't proved yet" in expect(unproved, 403)["detail"]
+    async with made.platform.catalog.transaction() as connection:
+        account = await accounts.find_by_email(connection, shop.email)
+        assert account is not None
+        await accounts.confirm(connection, account.id)
+    program = await made.client.post(path, json=body, headers=bearer(shop.key))
+    assert "as a person" in expect(program, 403)["detail"]
+    stranger = await filled(made, Tier.ROWS)
+    expect(await made.client.post(path, json=body, headers=stranger.headers), 404)
+    begun = expect(await made.client.post(path, json=body, headers=shop.headers), 202)
+    assert (begun["tenant"]["slug"], begun["tenant"]["plan"]) == (slug, "starter")
+    again = await made.client.post(path, json=body, headers=shop.headers)
+    assert expect(again, 409)["errors"][0]["key"] == "slug"
+    async with working(made):
+        await until_active(made.client, slug)
+    assert await tables_of(made, slug, shop.token) == await tables_of(made, shop.slug, shop.token)
+    trail = expect(await made.client.get("/api/audit", headers=shop.headers), 200)["items"]
+    assert "export.restore" in [each["action"] for each in trail[:5]]
+    expect(await made.client.delete(f"/api/exports/{told['id']}", headers=shop.headers), 204)
 
 
 async def test_an_owner_ends_a_workspace_and_takes_it_back(made: GatewayWorld) -> None:

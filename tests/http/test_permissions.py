@@ -48,6 +48,7 @@ TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/exports/{export_id}"): _P.SETTINGS_WRITE,
     ("delete", "/api/exports/{export_id}"): _P.SETTINGS_WRITE,
     ("get", "/api/exports/{export_id}/file"): _P.SETTINGS_WRITE,
+    ("post", "/api/exports/{export_id}/restore"): _P.SETTINGS_WRITE,
     ("get", "/api/deletion"): _ANYBODY,
     ("post", "/api/deletion"): _P.BILLING_WRITE,
     ("delete", "/api/deletion"): _P.SETTINGS_WRITE,

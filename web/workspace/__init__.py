@@ -54,6 +54,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     data.ask_for_archive,
     data.fetch_archive,
     data.delete_archive,
+    data.ask_restore,
+    data.restore_archive,
     data.ask_deletion,
     data.delete_workspace,
     data.keep_workspace,

@@ -15,14 +15,16 @@ from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage,
 
 from router.api.archives import MEDIA_TYPE, ExportShown
 from router.api.deletion import DeletionShown, Ending
+from router.api.restoring import CopyBegun
 from router.api.shapes import List
 from router.catalog.operations import OperationState
 from router.catalog.roles import OWNER
+from router.errors import NotFound
 from web.api import Refused, pieces
 from web.form import EMPTY, Form, read_form
 from web.live import nothing_new, over, part_of, shown
 from web.rendering import day
-from web.visitor import Visitor, Workspace
+from web.visitor import NO_SUCH_PAGE, Visitor, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -114,6 +116,37 @@ async def delete_archive(
     return room.to("/data", said="The archive is deleted.")
 
 
+@get("/w/{slug:str}/data/archives/{export_id:uuid}/restore", include_in_schema=False)
+async def ask_restore(
+    visitor: NamedDependency[Visitor], slug: FromPath[str], export_id: FromPath[UUID]
+) -> Template:
+    """Asks where the new workspace is to be found."""
+    return await _restore_page(await visitor.workspace(slug), export_id)
+
+
+@post(
+    "/w/{slug:str}/data/archives/{export_id:uuid}/restore",
+    status_code=200,
+    include_in_schema=False,
+)
+async def restore_archive(
+    visitor: NamedDependency[Visitor],
+    slug: FromPath[str],
+    export_id: FromPath[UUID],
+    request: Request[Any, Any, Any],
+) -> Template | Redirect:
+    """Leads to the visitor's workspaces: the new one is among them in a moment."""
+    room, form = await visitor.workspace(slug), await read_form(request)
+    body = {"slug": form.text("slug")}
+    path = f"{_EXPORTS}/{export_id}/restore"
+    try:
+        begun = await room.api.change("POST", path, body, wanted=CopyBegun, change=form.change)
+    except Refused as refused:
+        return await _restore_page(room, export_id, form.refused(refused))
+    said = f"{begun.tenant.slug} is being filled: it is here as soon as its rows are proved equal."
+    return visitor.to("/workspaces", said=said)
+
+
 @get("/w/{slug:str}/data/delete", include_in_schema=False)
 async def ask_deletion(visitor: NamedDependency[Visitor], slug: FromPath[str]) -> Template:
     """Says what goes and when, and has the slug typed."""
@@ -161,6 +194,14 @@ async def _data_page(room: Workspace, form: Form = EMPTY) -> Template:
         "is_owner": _is_owner(room),
     }
     return room.page("workspace/data.html", given, form=form)
+
+
+async def _restore_page(room: Workspace, export_id: UUID, form: Form = EMPTY) -> Template:
+    export = await room.api.get(f"{_EXPORTS}/{export_id}", ExportShown)
+    if not export.has_file:
+        raise NotFound(NO_SUCH_PAGE)
+    given = {"export": export, "site": room.visitor.web.base_domain}
+    return room.page("workspace/restore.html", given, form=form)
 
 
 async def _deletion_page(room: Workspace, form: Form = EMPTY) -> Template:

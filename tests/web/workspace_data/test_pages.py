@@ -50,6 +50,11 @@ async def test_an_archive_is_asked_for_watched_fetched_and_deleted(
     assert hashlib.sha256(whole.content[:-71]).hexdigest() == told["sha256"]
     part = await surfer.get(path, {"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole.content[10:20])
+    await surfer.get(f"{path}/restore")
+    answer = await surfer.submit(f"{path}/restore", {"slug": shop.slug})
+    assert answer.status_code == 422
+    # Nobody has proved this owner's address: that is said, and nothing is made.
+    assert "isn't proved yet" in surfer.text
     await surfer.get(page)
     assert (await surfer.submit(f"{path}/delete")).status_code == 303
     await surfer.get(page)
