@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from deploy.doctor import DatabaseName, Patient, examine
+from deploy.filling import Filler, FillLimits
 from migrations.product.render import render
 from migrations.waves.chain import Chain
 from migrations.waves.figures import WaveFigures
+from migrations.waves.refusing import check
 from migrations.waves.run import WaveHandler
 from migrations.waves.terms import WaveLimits, WaveTerms
+from promotion.faults import Faults, FaultSignal
+from promotion.pace import PaceLimits
 from router.catalog import waves
 from router.catalog.moves import By
 from router.catalog.runner import Runner, RunnerLimits
 from router.catalog.wave_words import MIGRATION, Direction, Rules
 from router.catalog.waves import NewMigration
-from router.errors import Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
     from deploy.platform import Platform
     from migrations.product.render import RenderedProduct
-    from migrations.product.steps import Backfill
     from router.catalog.wave_words import Migration, Place
     from router.connect import Connection
 
@@ -64,14 +66,17 @@ def wave_terms(platform: Platform, registry: CollectorRegistry | None = None) ->
     async def soundness(places: Sequence[Place]) -> Sequence[str]:
         return await _unsound(platform, places)
 
+    settings = platform.settings
+    fill_limits = FillLimits(pace=PaceLimits(share_min=settings.move_share_min))
     return WaveTerms(
         catalog=platform.catalog,
         fleet=platform.fleet,
         rendered=render(platform.loaded),
         limits=WaveLimits(),
         figures=WaveFigures(registry),
-        fill=_refuse_to_fill,
+        fill=Filler(platform.fleet, fill_limits),
         examine=soundness,
+        reach=Faults(settings.fault_point, FaultSignal(settings.fault_signal)).reach,
     )
 
 
@@ -94,6 +99,7 @@ async def record(connection: Connection, rendered: RenderedProduct, wanted: Star
     """Record a migration together with what else the transaction holds."""
     target = wanted.to or rendered.head
     source, direction = await _way(connection, rendered, target)
+    check(Chain(rendered, target, direction), source, ran=await waves.ran(connection))
     return await waves.begin(
         connection,
         NewMigration(
@@ -132,10 +138,3 @@ async def _unsound(platform: Platform, places: Sequence[Place]) -> list[str]:
         databases=[DatabaseName(cluster=cluster, database=name) for cluster, name in sorted(names)],
     )
     return [str(each) for each in await examine(platform.fleet, patient) if each.grave]
-
-
-async def _refuse_to_fill(connection: Connection, schema: str, step: Backfill) -> None:  # noqa: ARG001 - what every filler is given
-    raise Unprocessable(
-        f"{schema}: this version fills no column in batches; fill {step.table} by a program of "
-        "the product, and leave backfill() out of the revision"
-    )

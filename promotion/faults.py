@@ -91,6 +91,15 @@ RESTORE_POINTS = (
     "restore.taken_away",
 )
 ERASE_POINTS = ("erase.before", "erase.closed", "erase.summed", "erase.gone", "erase.looked")
+#: Of migrations: places are marked in the ledger, a transaction is about to be committed, they are
+#: changed and the ledger doesn't know, a step of several is done, some rows are filled.
+WAVE_POINTS = (
+    "migrate.marked",
+    "migrate.changed",
+    "migrate.applied",
+    "migrate.step",
+    "migrate.batch",
+)
 POINTS = (
     *MOVE_POINTS,
     *KEEP_POINTS,
@@ -100,6 +109,7 @@ POINTS = (
     *EXPORT_POINTS,
     *RESTORE_POINTS,
     *ERASE_POINTS,
+    *WAVE_POINTS,
 )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -16,8 +18,12 @@ from deploy.embedded import DEFAULT_PRODUCT
 from deploy.fleet_setup import bring_up_to_date
 from deploy.platform import Platform
 from deploy.scratch import scratch_database
+from migrations.lint import lint as find_harm
+from migrations.product.render import render
 from migrations.product.write import write_revision
 from router.product.plug import load
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
 @click.group()
@@ -46,20 +52,44 @@ async def catalog(*, state: Path, as_json: bool) -> None:
         say(f"applied {', '.join(applied)}" if applied else "the catalog is up to date")
 
 
+def product_option(command: _Command) -> _Command:
+    """Add ``--product``: whose revisions are meant."""
+    return click.option(
+        "--product",
+        metavar="MODULE:NAME",
+        envvar="STEPWELL_PRODUCT",
+        default=DEFAULT_PRODUCT,
+        show_default=True,
+        help="Whose revisions are meant.",
+    )(command)
+
+
+@migrate.command()
+@product_option
+@json_option
+def lint(*, product: str, as_json: bool) -> None:
+    """Say which statements of the product's revisions would hold customers up, and what to write.
+
+    Asks no database. Exit status 1 where there is one; `migrate tenants` refuses it as well.
+    """
+    findings = find_harm(render(load(product)))
+    if as_json:
+        show_json(findings)
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        say(f"{len(findings)} findings")
+    if findings:
+        raise click.exceptions.Exit(1)
+
+
 for _each in (tenants, status, pause, cancel):
     migrate.add_command(_each)
 
 
 @click.command()
 @click.option("-m", "--message", required=True, metavar="TEXT", help="What it does.")
-@click.option(
-    "--product",
-    metavar="MODULE:NAME",
-    envvar="STEPWELL_PRODUCT",
-    default=DEFAULT_PRODUCT,
-    show_default=True,
-    help="Whose revision it is.",
-)
+@product_option
 @json_option
 @asynchronous
 async def revision(*, message: str, product: str, as_json: bool) -> None:

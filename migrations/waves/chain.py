@@ -12,7 +12,7 @@ from router.catalog.wave_words import Direction
 from router.errors import Unprocessable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from migrations.product.render import RenderedProduct, RenderedRevision
     from migrations.product.steps import Step
@@ -85,6 +85,45 @@ class Chain:
         """Return what a place notes of a revision whose steps are under way."""
         digest = self._by_id[name].digest
         return digest if self.direction is Direction.UP else DOWN_MARK + digest
+
+    def digests(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what revisions are now, those before them too."""
+        last = max((self._order.index(name) for name in names), default=-1)
+        return {each.id: each.digest for each in self.rendered.revisions[: last + 1]}
+
+    @property
+    def above(self) -> Sequence[str]:
+        """The revisions after the target."""
+        return self._order[self._order.index(self.target) + 1 :]
+
+    def between(self, source: str) -> Sequence[str]:
+        """Name the revisions that bring a place from there to the target."""
+        return self._order[self._order.index(source) + 1 : self._order.index(self.target) + 1]
+
+    def sql_to(self, name: str) -> str:
+        """Spell what makes an empty schema one of a revision."""
+        last = self._order.index(name) + 1
+        return "\n".join(each.sql for each in self.rendered.revisions[:last])
+
+    def is_shape_known(self, name: str) -> bool:
+        """Whether a place of a revision can look one way only: Python may do what it likes."""
+        last = self._order.index(name) + 1
+        return not any(each.is_online for each in self.rendered.revisions[:last])
+
+    def is_prefix(self, seen: Seen) -> bool:
+        """Whether a place has every revision up to its own, whole, and none beyond."""
+        if seen.revision not in self._by_id:
+            return False
+        if seen.notes is None:
+            return True
+        names = self._order[: self._order.index(seen.revision) + 1]
+        whole = {note.revision for note in seen.notes}
+        return all(note.is_whole for note in seen.notes) and whole in (set(names), set())
+
+    def edited(self, ran: Mapping[str, str]) -> Sequence[str]:
+        """Name the revisions that aren't what they were when they ran."""
+        now = {each.id: each.digest for each in self.rendered.revisions}
+        return [name for name, digest in now.items() if ran.get(name, digest) != digest]
 
     def after(self, name: str) -> str:
         """Return where a place is when a revision is done in this direction."""

@@ -8,6 +8,7 @@ never work at one place, and its notes are read under that lock, so that none wo
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import asyncpg
@@ -17,18 +18,18 @@ from migrations.product.steps import Alone, Backfill, Transactional
 from migrations.waves import online
 from migrations.waves.adopting import needs_adopting
 from migrations.waves.chain import Note, Seen
+from migrations.waves.plan import Entry
 from router.alchemy import REFERENCE_SCHEMA
-from router.catalog.wave_words import Direction
+from router.catalog.wave_words import Direction, Place
 from router.errors import PlatformError
 from router.names import quote
 from router.sql import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from migrations.product.steps import Step
     from migrations.waves.chain import Chain
-    from migrations.waves.plan import Entry
     from router.connect import Address, Connection
     from router.words import Tier
 
@@ -63,12 +64,45 @@ class GateOutdated(PlatformError):
     title = "The gate is of an older version"
 
 
+class Interrupted(Exception):
+    """Somebody paused the migration in the midst of a long step, which can be gone on with."""
+
+
+class Filling(msgspec.Struct, frozen=True, kw_only=True):
+    """One step that fills rows of one place.
+
+    ``mark`` and ``steps_done`` are what the place notes of the revision meanwhile.
+    """
+
+    place: Place
+    revision: str
+    mark: str
+    steps_done: int
+    step: Backfill
+
+
+class Report(Protocol):
+    """Is told how far a step is."""
+
+    async def __call__(self, rows: int, /) -> None:
+        """Keep how many rows are filled; raises Interrupted where the step should end here."""
+        ...
+
+
 class Fill(Protocol):
     """Fills a column batch by batch; may be begun again at any time."""
 
-    async def __call__(self, connection: Connection, schema: str, step: Backfill) -> None:
-        """Return when no row is left to be filled."""
+    async def __call__(self, filling: Filling, report: Report) -> None:
+        """Return when no row of before is left to be filled."""
         ...
+
+
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """What does the steps that aren't plain SQL, and whom it tells."""
+
+    fill: Fill
+    report: Callable[[Entry], Report]
+    reach: Callable[[str], None]
 
 
 class Inside:
@@ -80,13 +114,13 @@ class Inside:
         chain: Chain,
         bounds: Bounds,
         *,
-        fill: Fill,
+        means: Means,
         address: Address,
     ) -> None:
         self._connection = connection
         self._chain = chain
         self._bounds = bounds
-        self._fill = fill
+        self._means = means
         self._address = address
 
     async def together(self, entries: Sequence[Entry]) -> float:
@@ -99,9 +133,10 @@ class Inside:
             await self._run(entries, [step for step in steps if isinstance(step, Transactional)])
             for name in first.to_do:
                 await self._note(entries, name, steps_done=self._chain.count_steps(name))
+            self._means.reach("migrate.changed")
         return (time.perf_counter() - began) * 1_000
 
-    async def alone(self, entry: Entry, reach: Callable[[str], None]) -> None:
+    async def alone(self, entry: Entry) -> None:
         """Bring one place there step by step, each of them kept before the next begins."""
         done = entry.steps_done
         for name in entry.to_do:
@@ -111,12 +146,12 @@ class Inside:
                     entry, to_do=entry.to_do[entry.to_do.index(name) :], steps_done=number
                 )
                 await self._step(here, steps[number] if number < len(steps) else None)
-                reach("migrate.step")
+                self._means.reach("migrate.step")
             done = 0
 
     async def _step(self, here: Entry, step: Step | None) -> None:
         """Take the step of the first revision that a place lacks."""
-        name, schema = here.to_do[0], here.place.schema
+        name = here.to_do[0]
         if self._chain.revision(name).is_online:
             await self._online(here)
             return
@@ -124,7 +159,7 @@ class Inside:
             case Alone():
                 await self._by_itself(here, step)
             case Backfill():
-                await self._fill(self._connection, schema, step)
+                await self._fill(here, step)
             case Transactional() | None:
                 pass
         async with self._connection.transaction():
@@ -132,6 +167,18 @@ class Inside:
             if isinstance(step, Transactional):
                 await self._run([here], [step])
             await self._note([here], name, steps_done=here.steps_done + 1)
+
+    async def _fill(self, here: Entry, step: Backfill) -> None:
+        """Have rows filled; the place notes that the step has begun, and then how far it is."""
+        name, schema = here.to_do[0], here.place.schema
+        mark, steps_done = self._chain.mark(name), here.steps_done
+        async with self._connection.transaction():
+            await self._hold([here])
+            await self._connection.execute(_SQL["begin_step"], schema, name, mark, steps_done)
+        filling = Filling(
+            place=here.place, revision=name, mark=mark, steps_done=steps_done, step=step
+        )
+        await self._means.fill(filling, self._means.report(here))
 
     async def _hold(self, entries: Sequence[Entry]) -> None:
         """Lock places, and make sure that they lack what they were seen to lack."""

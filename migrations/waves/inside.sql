@@ -35,6 +35,13 @@ ON CONFLICT (schema_name, revision) DO UPDATE SET sql_hash = excluded.sql_hash,
     steps_done = excluded.steps_done, is_whole = excluded.is_whole, progress = NULL,
     changed_at = now()
 
+-- name: begin_step
+-- progress stays: it is where the step goes on, or nothing.
+INSERT INTO gate.applied AS a (schema_name, revision, sql_hash, steps_done, is_whole)
+VALUES ($1, $2, $3, $4, false)
+ON CONFLICT (schema_name, revision) DO UPDATE SET sql_hash = excluded.sql_hash,
+    steps_done = excluded.steps_done, is_whole = false, changed_at = now()
+
 -- name: unnote
 DELETE FROM gate.applied WHERE schema_name = ANY($1::text[]) AND revision = $2
 

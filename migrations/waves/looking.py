@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
+from migrations.waves.drift import Shapes
+from migrations.waves.drift import told as told_differences
 from migrations.waves.inside import look
 from migrations.waves.plan import Entry, wave_of
 from router.catalog.wave_words import Direction, EntryState, LedgerEntry
@@ -18,37 +20,81 @@ if TYPE_CHECKING:
 
     from migrations.waves.chain import Chain, Seen
     from migrations.waves.crew import Crew
+    from migrations.waves.drift import Difference
     from router.catalog.wave_words import Migration, Place
+    from router.words import Tier
 
 _UNANSWERED = (PlatformError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen of all databases: their schemas, or why they can't be asked."""
+    """What was seen of all databases: their schemas, or why they can't be asked.
+
+    ``ran`` are the revisions that places have whole, as they were when they ran. ``drifted`` are
+    places with something to do whose tables aren't what their revision makes.
+    """
 
     seen: Mapping[tuple[str, str], Mapping[str, Seen]]
     silent: Mapping[tuple[str, str], str]
+    ran: Mapping[str, str]
+    drifted: Mapping[tuple[str, str, str], tuple[Difference, ...]]
 
 
-async def look_around(
-    crew: Crew, chain: Chain, places: Iterable[Place], *, at_once_max: int
-) -> View:
-    """Ask every database of these places, one query each."""
-    turns = asyncio.Semaphore(at_once_max)
-    databases = sorted({(place.cluster, place.database) for place in places})
-    seen: dict[tuple[str, str], Mapping[str, Seen]] = {}
-    silent: dict[tuple[str, str], str] = {}
+class Lookout:
+    """Looks at places: one query each database, and some more where there is something to do."""
 
-    async def ask(cluster: str, database: str) -> None:
-        async with turns:
+    def __init__(self, crew: Crew, chain: Chain, *, at_once_max: int) -> None:
+        self._crew = crew
+        self._chain = chain
+        self._shapes = Shapes(chain)
+        self._turns = asyncio.Semaphore(at_once_max)
+
+    async def look_around(self, places: Iterable[Place], *, also_done: bool = False) -> View:
+        """Ask every database of these places; ``also_done``: compare tables everywhere."""
+        databases: dict[tuple[str, str], list[Place]] = {}
+        for place in sorted(places):
+            databases.setdefault((place.cluster, place.database), []).append(place)
+        seen: dict[tuple[str, str], Mapping[str, Seen]] = {}
+        silent: dict[tuple[str, str], str] = {}
+        drifted: dict[tuple[str, str, str], tuple[Difference, ...]] = {}
+
+        async def ask(database: tuple[str, str]) -> None:
             try:
-                async with crew.connection(cluster, database) as connection:
-                    seen[cluster, database] = await look(connection, chain)
+                async with self._turns, self._crew.connection(*database) as connection:
+                    there = await look(connection, self._chain)
+                    wanted = self._comparable(databases[database], there, also_done=also_done)
+                    found = await self._shapes.drifted(connection, wanted) if wanted else {}
+                    seen[database] = there
+                    drifted.update({(*database, schema): each for schema, each in found.items()})
             except _UNANSWERED as error:
-                silent[cluster, database] = told(error)
+                silent[database] = told(error)
 
-    await asyncio.gather(*[ask(*database) for database in databases])
-    return View(seen=seen, silent=silent)
+        await asyncio.gather(*[ask(database) for database in databases])
+        ran = _ran(self._chain, seen.values())
+        return View(seen=seen, silent=silent, ran=ran, drifted=drifted)
+
+    def _comparable(
+        self, places: Iterable[Place], there: Mapping[str, Seen], *, also_done: bool
+    ) -> dict[str, tuple[str, Tier]]:
+        """Return the schemas whose tables can be compared, with what they should be."""
+        found: dict[str, tuple[str, Tier]] = {}
+        for place in places:
+            seen = there.get(place.schema)
+            if seen is None or not self._chain.is_prefix(seen):
+                continue
+            if also_done or self._chain.lack(seen).to_do:
+                found[place.schema] = (seen.revision, place.tier)
+        return found
+
+
+def _ran(chain: Chain, seen: Iterable[Mapping[str, Seen]]) -> dict[str, str]:
+    ran: dict[str, str] = {}
+    for each in (place for places in seen for place in places.values()):
+        if each.notes is None:
+            ran |= {revision.id: revision.digest for revision in chain.rendered.revisions}
+        else:
+            ran |= {note.revision: note.sql_hash for note in each.notes if note.is_whole}
+    return ran
 
 
 def entry_of(place: Place, view: View, chain: Chain, migration: Migration) -> Entry:
@@ -66,6 +112,10 @@ def entry_of(place: Place, view: View, chain: Chain, migration: Migration) -> En
         return Entry(place=place, wave=wave, to_do=(chain.target,), waits_for=lack.problem)
     if not lack.to_do:
         return Entry(place=place, wave=wave, to_do=(), state=EntryState.DONE)
+    differences = view.drifted.get(place.key)
+    if differences is not None:
+        problem = told_differences(differences, seen.revision)
+        return Entry(place=place, wave=wave, to_do=lack.to_do, waits_for=problem)
     return Entry(
         place=place,
         wave=wave,
@@ -129,7 +179,10 @@ _ENDED = frozenset({EntryState.DONE, EntryState.SKIPPED})
 
 
 def _comparable(known: Sequence[LedgerEntry]) -> set[LedgerEntry]:
-    return {msgspec.structs.replace(line, started_at=None, finished_at=None) for line in known}
+    return {
+        msgspec.structs.replace(line, started_at=None, finished_at=None, rows_filled=0)
+        for line in known
+    }
 
 
 def told(error: BaseException) -> str:

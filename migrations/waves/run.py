@@ -11,7 +11,7 @@ import structlog
 
 from migrations.waves.chain import Chain
 from migrations.waves.crew import Crew
-from migrations.waves.looking import corrected, entry_of, lines_of, look_around, revisions_seen
+from migrations.waves.looking import Lookout, corrected, entry_of, lines_of, revisions_seen
 from migrations.waves.plan import (
     AllDone,
     Decision,
@@ -25,6 +25,7 @@ from migrations.waves.plan import (
     next_decision,
     next_size,
 )
+from migrations.waves.refusing import refusal
 from migrations.waves.working import Work
 from router.catalog import waves
 from router.catalog.moves import By
@@ -34,7 +35,7 @@ from router.errors import RequestRefused
 from router.tasks import end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from migrations.waves.terms import WaveTerms
     from router.catalog.operations import Operation
@@ -91,6 +92,8 @@ class Campaign:
         self._progress = progress
         self._chain = Chain(terms.rendered, migration.target, migration.direction)
         self._crew = Crew(terms.fleet)
+        at_once_max = terms.limits.look_at_once_max
+        self._lookout = Lookout(self._crew, self._chain, at_once_max=at_once_max)
         self._work = Work(terms, self._chain, self._crew)
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._jobs: dict[int, asyncio.Task[None]] = {}
@@ -100,6 +103,8 @@ class Campaign:
         self._is_paused = False
         #: Places whose stored form was made anew, and which nobody has looked at since.
         self._unproved: set[Place] = set()
+        #: The revisions that ran somewhere, with what each of them was then.
+        self._ran: dict[str, str] = {}
 
     async def run(self) -> bool:
         """Work until everything is done; false when somebody paused it meanwhile."""
@@ -149,11 +154,10 @@ class Campaign:
         async with catalog.connection() as connection:
             listed = await waves.list_places(connection)
             occupied = await waves.occupied(connection)
+            self._ran = await waves.ran(connection)
         names = None if among is None else {(each.cluster, each.database) for each in among}
         places = [p for p in listed if names is None or (p.cluster, p.database) in names]
-        view = await look_around(
-            self._crew, chain, places, at_once_max=self._terms.limits.look_at_once_max
-        )
+        view = await self._lookout.look_around(places)
         for place in places:
             entry = entry_of(place, view, chain, self._migration)
             move = occupied.get(place.key)
@@ -165,6 +169,10 @@ class Campaign:
             self._entries = {key: each for key, each in self._entries.items() if key in keys}
         async with catalog.transaction() as connection:
             await self._write_down(connection, revisions_seen(view, places))
+            await self._note_ran(connection, view.ran)
+        reason = refusal(chain, self._entries.values(), ran=self._ran)
+        if reason is not None:
+            raise MigrationHalted(reason)
 
     def _take(self, seen: Entry) -> None:
         """Believe what was seen of a place that isn't being worked at."""
@@ -247,10 +255,18 @@ class Campaign:
             await waves.hold(connection, self._progress.operation)
             await waves.write(connection, self._migration.id, lines)
             await waves.saw(connection, reached)
+            if self._migration.direction is Direction.UP:
+                await self._note_ran(connection, self._chain.digests(reached.values()))
         self._put(ended)
         self._terms.figures.left(
             sum(1 for each in self._entries.values() if each.state is not EntryState.DONE)
         )
+
+    async def _note_ran(self, connection: Connection, seen: Mapping[str, str]) -> None:
+        """Keep what revisions were that ran somewhere, once."""
+        news = {name: digest for name, digest in seen.items() if name not in self._ran}
+        await waves.note_ran(connection, news)
+        self._ran.update(news)
 
     async def _mark(self, begun: Sequence[Entry]) -> list[Entry]:
         """Say in the ledger who is worked at; leave out whom a move needs as it is."""
@@ -339,6 +355,8 @@ class Campaign:
             if any(each.key not in self._entries for each in await waves.list_places(connection)):
                 return False
             await waves.end(connection, self._migration.id)
+            if self._migration.direction is Direction.DOWN:
+                await waves.forget_ran(connection, self._chain.above)
             await self._progress.finish_in(connection)
         self._terms.figures.left(0)
         way = "brought to" if self._migration.direction is Direction.UP else "taken back to"

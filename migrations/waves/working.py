@@ -9,8 +9,9 @@ import asyncpg
 import msgspec
 import structlog
 
-from migrations.waves.inside import Inside, Locked, Outdated, holders
+from migrations.waves.inside import Inside, Interrupted, Locked, Means, Outdated, holders
 from migrations.waves.looking import told
+from router.catalog import waves
 from router.catalog.wave_words import EntryState
 from router.errors import PlatformError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from migrations.waves.chain import Chain
     from migrations.waves.crew import Crew
+    from migrations.waves.inside import Report
     from migrations.waves.plan import Entry
     from migrations.waves.terms import WaveTerms
 
@@ -41,6 +43,8 @@ _AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
 )
+#: How often a long step tells how far it is, and asks whether it should go on.
+_REPORT_S = 0.5
 _log = structlog.get_logger("stepwell.migrations")
 
 
@@ -64,7 +68,7 @@ class Work:
         """Work at some places of one database that lack the same."""
         try:
             took_ms = await self._do(entries)
-        except Outdated:
+        except (Outdated, Interrupted):
             return Outcome(entries=_again(entries), is_outdated=True)
         except _IN_THE_WAY as error:
             return await self._locked(entries, error)
@@ -88,15 +92,32 @@ class Work:
                 connection,
                 self._chain,
                 terms.limits.bounds,
-                fill=terms.fill,
+                means=Means(fill=terms.fill, report=self._reporter, reach=terms.reach),
                 address=terms.fleet.admin_address(place.cluster, place.database),
             )
             if first.is_alone:
-                await inside.alone(first, terms.reach)
+                await inside.alone(first)
                 return None
             took_ms = await inside.together(entries)
             terms.figures.took(took_ms)
             return took_ms
+
+    def _reporter(self, entry: Entry) -> Report:
+        """Make what writes into the ledger how many rows are filled, now and then."""
+        terms, written_s = self._terms, 0.0
+
+        async def report(rows: int) -> None:
+            nonlocal written_s
+            terms.reach("migrate.batch")
+            if time.monotonic() - written_s < _REPORT_S:
+                return
+            async with terms.catalog.connection() as connection:
+                is_paused = await waves.filled(connection, entry.place, entry.to_do[0], rows)
+            written_s = time.monotonic()
+            if is_paused:
+                raise Interrupted
+
+        return report
 
     async def _locked(self, entries: Sequence[Entry], error: BaseException) -> Outcome:
         """Part those who went together: one of them is in use, and delays nobody but itself."""

@@ -73,7 +73,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One revision in one place; ``error`` of a pending one is what it waits for."""
+    """One revision in one place; ``error`` of a pending one is what it waits for.
+
+    ``rows_filled`` is written by the step that fills them, and never with the rest of the line.
+    """
 
     cluster: str
     database: str
@@ -85,6 +88,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: str | None = None
+    rows_filled: int = 0
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -64,14 +64,6 @@ class Occupied(msgspec.Struct, frozen=True, kw_only=True):
     told: str
 
 
-class KnownRevision(msgspec.Struct, frozen=True, kw_only=True):
-    """A revision as it was when it first ran; ``shapes`` are what it makes, by tier."""
-
-    revision: str
-    sql_hash: str
-    shapes: dict[str, dict[str, list[str]]] = {}
-
-
 # ── What is asked for ───────────────────────────────────────────────────────────────────────────
 
 
@@ -271,23 +263,21 @@ async def revision_at(connection: Connection, place: tuple[str, str, str]) -> st
     return found
 
 
-async def known_revisions(connection: Connection) -> dict[str, KnownRevision]:
-    """Return the revisions that ran anywhere, as they were then."""
-    return {
-        row["revision"]: KnownRevision(
-            revision=row["revision"],
-            sql_hash=row["sql_hash"],
-            shapes=msgspec.json.decode(row["shapes"], type=dict[str, dict[str, list[str]]]),
-        )
-        for row in await connection.fetch(_SQL["revisions"])
-    }
+async def ran(connection: Connection) -> dict[str, str]:
+    """Return the revisions that ran anywhere, with the hash of what each of them was then."""
+    return {row["revision"]: row["sql_hash"] for row in await connection.fetch(_SQL["ran"])}
 
 
-async def note_revision(connection: Connection, known: KnownRevision) -> None:
-    """Keep what a revision is and makes."""
-    await connection.execute(
-        _SQL["note_revision"], known.revision, known.sql_hash, _encoded(known.shapes)
-    )
+async def note_ran(connection: Connection, revisions: Mapping[str, str]) -> None:
+    """Keep what revisions are that ran; what is known of one already stays."""
+    if revisions:
+        await connection.execute(_SQL["note_ran"], [*revisions], [*revisions.values()])
+
+
+async def forget_ran(connection: Connection, revisions: Sequence[str]) -> None:
+    """Forget revisions that were taken back everywhere: they may be edited now."""
+    if revisions:
+        await connection.execute(_SQL["forget_ran"], [*revisions])
 
 
 # ── What the runner records ─────────────────────────────────────────────────────────────────────
@@ -374,6 +364,11 @@ async def at_work(connection: Connection, places: Collection[tuple[str, str, str
     return found
 
 
+async def filled(connection: Connection, place: Place, revision: str, rows: int) -> bool:
+    """Keep how many rows a revision has filled in a place; says whether somebody paused it all."""
+    return await connection.fetchval(_SQL["filled"], *place.key, revision, rows) is not None
+
+
 async def set_wave(connection: Connection, migration_id: UUID, wave: int) -> None:
     """Record that the next wave begins."""
     await connection.execute(_SQL["set_wave"], migration_id, wave)
@@ -456,6 +451,7 @@ def _entry(row: asyncpg.Record) -> LedgerEntry:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         error=row["error"],
+        rows_filled=row["rows_filled"],
     )
 
 

@@ -116,7 +116,8 @@ DELETE FROM catalog.place AS p WHERE (p.cluster, p.database, p.schema_name) IN (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
 
 -- name: entries
-SELECT cluster, database, schema_name, revision, state, wave, attempts, started_at, finished_at, error
+SELECT cluster, database, schema_name, revision, state, wave, attempts, started_at, finished_at, error,
+    rows_filled
 FROM catalog.place_revision WHERE migration = $1
 
 -- name: write
@@ -138,6 +139,14 @@ ON CONFLICT (cluster, database, schema_name, revision) DO UPDATE
         finished_at = excluded.finished_at
     WHERE (r.migration, r.state, r.wave, r.attempts, r.error) IS DISTINCT FROM
         (excluded.migration, excluded.state, excluded.wave, excluded.attempts, excluded.error)
+
+-- name: filled
+WITH noted AS (
+    UPDATE catalog.place_revision SET rows_filled = $5
+    WHERE (cluster, database, schema_name, revision) = ($1, $2, $3, $4) RETURNING migration
+)
+SELECT m.id FROM catalog.migration AS m JOIN noted AS n ON n.migration = m.id
+WHERE m.paused_at IS NOT NULL
 
 -- name: counts
 SELECT wave, state, count(DISTINCT (cluster, database, schema_name)) AS places
@@ -164,10 +173,12 @@ FROM catalog.place AS p
 WHERE ($1::text IS NULL OR (p.cluster, p.database, p.schema_name) > ($1, $2, $3))
 ORDER BY p.cluster, p.database, p.schema_name LIMIT $4
 
--- name: revisions
-SELECT revision, sql_hash, shapes::text AS shapes FROM catalog.product_revision
+-- name: ran
+SELECT revision, sql_hash FROM catalog.product_revision
 
--- name: note_revision
-INSERT INTO catalog.product_revision AS p (revision, sql_hash, shapes)
-VALUES ($1, $2, $3::text::jsonb)
-ON CONFLICT (revision) DO UPDATE SET sql_hash = excluded.sql_hash, shapes = excluded.shapes
+-- name: note_ran
+INSERT INTO catalog.product_revision (revision, sql_hash)
+SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (revision) DO NOTHING
+
+-- name: forget_ran
+DELETE FROM catalog.product_revision WHERE revision = ANY($1::text[])

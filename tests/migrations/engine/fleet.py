@@ -13,35 +13,42 @@ import msgspec
 from deploy import migrating
 from router.catalog import clusters, placements, tenants, waves
 from router.catalog.moves import By
-from router.catalog.wave_words import MigrationDocument, Place, Rules
-from router.names import random_name
+from router.catalog.wave_words import Migration, MigrationDocument, Place, Rules
+from router.names import quote, random_name
+from router.sql import load
 from router.words import ClusterRole, Isolation, TenantStatus, Tier
 from tests.gateways import gateway_world
+from tests.migrations.engine.shop import PRODUCT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
     from uuid import UUID
 
     from deploy.platform import Platform
+    from deploy.settings import Settings
     from router.words import Placement
     from tests.worlds import Clusters
 
 BY = By(actor="operator:test", reason="a test asks for it")
+_SQL = load("tests.migrations.engine", "fleet.sql")
 TIERS = (Tier.SCHEMA,) * 5 + (Tier.DATABASE,)
-_PLANS = {Tier.SCHEMA: "pro", Tier.DATABASE: "enterprise"}
+_PLANS = {Tier.ROWS: "starter", Tier.SCHEMA: "pro", Tier.DATABASE: "enterprise"}
 _REVISION = '''"""a test's"""
+import sqlalchemy as sa
 from alembic import op
+from migrations import safe
 
 revision = "{name}"
 down_revision = "{before}"
+{ahead}
 
 
 def upgrade() -> None:
-    op.execute({up!r})
+    {up}
 
 
 def downgrade() -> None:
-    op.execute({down!r})
+    {down}
 '''
 
 
@@ -54,25 +61,41 @@ class Fleet:
         self.slugs = slugs
 
     @property
+    def settings(self) -> Settings:
+        """The settings of a process that works here, with the revisions of the folder."""
+        return msgspec.structs.replace(self.platform.settings, product=PRODUCT)
+
+    @property
     def head(self) -> str:
         return migrating.wave_terms(self.platform).rendered.head
 
     def write(self, name: str, up: str, down: str = "SELECT 1") -> None:
         """Write the revision after the newest one, or another text of the newest one itself."""
+        self.write_code(name, f"op.execute({up!r})", f"op.execute({down!r})")
+
+    def write_code(self, name: str, up: str, down: str = "pass", *, ahead: str = "") -> None:
+        """Write one whose functions hold this Python."""
         before = max(path.stem for path in self.folder.glob("*.py") if path.stem != name)
         said = before if before.startswith("9") else "0001_e320fb"
-        text = _REVISION.format(name=name, before=said, up=up, down=down)
+        text = _REVISION.format(name=name, before=said, up=up, down=down, ahead=ahead)
         self.folder.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
+
+    def forget(self, name: str) -> None:
+        """Take a revision away that ran nowhere."""
+        self.folder.joinpath(f"{name}.py").unlink()
 
     async def migrate(
         self, rules: Rules | None = None, *, to: str | None = None
     ) -> MigrationDocument:
         """Begin a migration and work at it until it ends or can't go on."""
-        rules = rules or Rules()
-        begun = await migrating.begin(
-            self.platform, rules, BY, to=to, head_start=timedelta(seconds=30)
+        return await self.go_on((await self.begin(rules, to=to)).id)
+
+    async def begin(self, rules: Rules | None = None, *, to: str | None = None) -> Migration:
+        """Record a migration that nobody works at yet."""
+        head_start = timedelta(seconds=30)
+        return await migrating.begin(
+            self.platform, rules or Rules(), BY, to=to, head_start=head_start
         )
-        return await self.go_on(begun.id)
 
     async def resume(self) -> MigrationDocument:
         async with self.platform.catalog.transaction() as connection:
@@ -84,11 +107,22 @@ class Fleet:
     async def go_on(self, migration_id: UUID) -> MigrationDocument:
         runner = migrating.make_runner(self.platform)
         try:
-            operation = await runner.run_one(migration_id)
+            await runner.run_one(migration_id)
         finally:
             await runner.close()
+        return await self.document(migration_id)
+
+    async def fill_artists(self, rows: int) -> None:
+        """Give every tenant so many artists."""
+        artists = [(str(number), f"artist {number}") for number in range(1, rows + 1)]
         async with self.platform.catalog.connection() as connection:
-            return await waves.document(connection, await waves.get(connection, operation.id))
+            everybody = await tenants.page_by_id(connection, after=None, items_max=1_000)
+        for tenant in everybody:
+            placement = tenant.placement
+            assert placement is not None
+            store = self.platform.stores[placement.tier]
+            async with store.rows(tenant.id, placement) as stored:
+                await stored.write("artist", artists)
 
     async def places(self) -> list[Place]:
         async with self.platform.catalog.connection() as connection:
@@ -99,12 +133,38 @@ class Fleet:
         async with self.platform.fleet.admin(place.cluster, place.database) as connection:
             return await connection.fetchval(statement, place.schema)
 
+    async def ask_artists(self, statement: str) -> dict[str, object]:
+        """Ask every place about its artists, past row security."""
+        found: dict[str, object] = {}
+        for place in await self.places():
+            async with self.platform.fleet.admin(place.cluster, place.database) as connection:
+                await connection.execute(f"SET search_path = {quote(place.schema)}")
+                found[str(place)] = await connection.fetchval(statement)
+        return found
+
+    async def shapes(self) -> dict[str, object]:
+        """Sum up what is in each tenant's own schema."""
+        own = [place for place in await self.places() if place.tier is not Tier.ROWS]
+        return {str(place): await self._shape(place) for place in own}
+
+    async def _shape(self, place: Place) -> object:
+        async with self.platform.fleet.admin(place.cluster, place.database) as connection:
+            await connection.execute(f"SET search_path = {quote(place.schema)}")
+            return await connection.fetchval(_SQL["describe"], quote(place.schema))
+
+    async def document(self, migration_id: UUID) -> MigrationDocument:
+        """Show how a migration stands."""
+        async with self.platform.catalog.connection() as connection:
+            return await waves.document(connection, await waves.get(connection, migration_id))
+
     async def ask_all(self, statement: str) -> dict[str, object]:
         return {str(place): await self.ask(place, statement) for place in await self.places()}
 
 
 @contextlib.asynccontextmanager
-async def fleet(clusters_: Clusters, folder: Path) -> AsyncGenerator[Fleet]:
+async def fleet(
+    clusters_: Clusters, folder: Path, tiers: Sequence[Tier] = TIERS
+) -> AsyncGenerator[Fleet]:
     """Build a catalog with some tenants; nobody serves them."""
     async with gateway_world(clusters_, gateways=0) as made:
         platform = made.platform
@@ -113,7 +173,7 @@ async def fleet(clusters_: Clusters, folder: Path) -> AsyncGenerator[Fleet]:
             platform.loaded.revisions, revisions, ignore=shutil.ignore_patterns("__pycache__")
         )
         platform.loaded = msgspec.structs.replace(platform.loaded, revisions=revisions)
-        slugs = {f"tenant-{number}": tier for number, tier in enumerate(TIERS)}
+        slugs = {f"tenant-{number}": tier for number, tier in enumerate(tiers)}
         yield Fleet(
             platform,
             revisions,

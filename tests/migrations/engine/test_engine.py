@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
 
 from router.catalog import waves
 from router.catalog.wave_words import EntryState, MigrationState, Rules
 from router.connect import connect
+from router.errors import ProductRefused, Unprocessable
 from tests.migrations.engine.fleet import Fleet, fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
-
-    import pytest
 
     from router.catalog.wave_words import MigrationDocument
     from tests.worlds import Clusters
@@ -53,7 +53,8 @@ async def test_a_migration_with_nothing_to_do_ends_at_once(made: Fleet) -> None:
 
 
 async def test_a_canary_that_fails_halts_it_and_a_fix_goes_on(made: Fleet) -> None:
-    made.write("9002", "ALTER TABLE artist ADD COLUMN gone integer; ALTER TABLE nowhere SET LOGGED")
+    gone = "ALTER TABLE artist ADD COLUMN gone integer"
+    made.write("9002", f"{gone}; ALTER TABLE nowhere ADD COLUMN gone integer")
     async with made.platform.catalog.connection() as connection:
         canary = await waves.place_of(connection, "tenant-0")
     document = await made.migrate(Rules(canaries=(canary,)))
@@ -107,9 +108,43 @@ async def _until_others_are_done(
 async def test_a_migration_is_taken_back(made: Fleet) -> None:
     made.write(
         "9004",
-        "CREATE INDEX artist_by_held ON artist (tenant_id, held)",
-        "DROP INDEX artist_by_held",
+        "ALTER TABLE artist ADD COLUMN back integer",
+        "ALTER TABLE artist DROP COLUMN back",
     )
+    before = await made.ask_all(COLUMNS)
     assert (await made.migrate()).state is MigrationState.DONE
     assert (await made.migrate(to="9003")).state is MigrationState.DONE
     assert set((await made.ask_all(REVISION)).values()) == {"9003"}
+    assert await made.ask_all(COLUMNS) == before
+
+
+async def test_what_was_taken_back_everywhere_may_be_edited(made: Fleet) -> None:
+    made.write("9004", "ALTER TABLE artist ADD COLUMN forth integer")
+    assert (await made.migrate()).state is MigrationState.DONE
+
+
+async def test_a_revision_that_was_edited_after_it_ran_is_refused_by_name(made: Fleet) -> None:
+    made.write("9004", "ALTER TABLE artist ADD COLUMN fifth integer")
+    with pytest.raises(Unprocessable, match=r"^9004 was edited after it ran"):
+        await made.begin()
+    made.write("9004", "ALTER TABLE artist ADD COLUMN forth integer")
+
+
+async def test_a_revision_that_would_hold_customers_up_is_refused(made: Fleet) -> None:
+    made.write("9005", "CREATE INDEX artist_by_held ON artist (tenant_id, held)")
+    with pytest.raises(Unprocessable, match=r"revision 9005: CREATE INDEX .*concurrently"):
+        await made.begin()
+    async with made.platform.catalog.connection() as connection:
+        assert await waves.find_open(connection) is None
+    made.forget("9005")
+
+
+async def test_two_heads_are_said_in_one_sentence(made: Fleet) -> None:
+    made.write("9005", "SELECT 1")
+    made.folder.joinpath("9006.py").write_text(
+        made.folder.joinpath("9005.py").read_text().replace("9005", "9006")
+    )
+    with pytest.raises(ProductRefused, match="has 2 head revisions"):
+        await made.begin()
+    made.forget("9005")
+    made.forget("9006")

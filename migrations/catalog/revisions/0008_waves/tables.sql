@@ -48,6 +48,8 @@ CREATE TABLE catalog.place_revision (
     attempts    integer NOT NULL DEFAULT 0,
     started_at  timestamptz,
     finished_at timestamptz,
+    -- How far a step is that fills rows; the place itself knows where it goes on.
+    rows_filled bigint NOT NULL DEFAULT 0,
     -- What failed; or, of one that is pending, what it waits for.
     error       text,
     PRIMARY KEY (cluster, database, schema_name, revision),
