@@ -139,7 +139,9 @@ class Batches:
             ended = await self._connection.execute(update, *(after or ()), *(key or ()))
             rows = int(ended.rpartition(" ")[2])
             if rows:
-                reached = Reached(tenant=side.tenant_id, key=key or after, rows=reached.rows + rows)
+                reached = Reached(
+                    tenant=side.tenant_id, key=key, is_whole=key is None, rows=reached.rows + rows
+                )
                 await self._note(reached)
         return Batch(reached=reached, rows=rows, is_more=key is not None)
 
@@ -174,7 +176,8 @@ class Spelled(msgspec.Struct, frozen=True, kw_only=True):
 
     def find(self, after: Sequence[str] | None) -> str:
         """Spell what returns the last key of the next batch, and nothing where less is left."""
-        keys = ", ".join(f"{name}::text" for name in self.names)
+        # Named anew, or ORDER BY would take the text for the column.
+        keys = ", ".join(f"{name}::text AS key_{at}" for at, name in enumerate(self.names))
         order = ", ".join(self.names)
         return (
             f"SELECT {keys} FROM {self.table} WHERE ({self.where}){self._beyond(after)}"  # noqa: S608 - the revision's own words, and names that are quoted

@@ -108,12 +108,12 @@ class Work:
 
         async def report(rows: int) -> None:
             nonlocal written_s
+            is_paused = False
+            if time.monotonic() - written_s >= _REPORT_S:
+                async with terms.catalog.connection() as connection:
+                    is_paused = await waves.filled(connection, entry.place, entry.to_do[0], rows)
+                written_s = time.monotonic()
             terms.reach("migrate.batch")
-            if time.monotonic() - written_s < _REPORT_S:
-                return
-            async with terms.catalog.connection() as connection:
-                is_paused = await waves.filled(connection, entry.place, entry.to_do[0], rows)
-            written_s = time.monotonic()
             if is_paused:
                 raise Interrupted
 

@@ -92,9 +92,8 @@ class Fleet:
 
     async def begin(self, rules: Rules | None = None, *, to: str | None = None) -> Migration:
         """Record a migration that nobody works at yet."""
-        head_start = timedelta(seconds=30)
         return await migrating.begin(
-            self.platform, rules or Rules(), BY, to=to, head_start=head_start
+            self.platform, rules or Rules(), BY, to=to, head_start=timedelta()
         )
 
     async def resume(self) -> MigrationDocument:

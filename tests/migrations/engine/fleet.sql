@@ -18,7 +18,7 @@ SELECT md5(string_agg(line, E'\n' ORDER BY line)) FROM (
     SELECT format('%s %s %s', k.conname, k.convalidated, pg_get_constraintdef(k.oid))
     FROM pg_constraint AS k WHERE k.connamespace = $1::regnamespace AND k.contype <> 'n'
     UNION ALL
-    SELECT format('%s %s', i.indisvalid, pg_get_indexdef(i.indexrelid))
+    SELECT format('%s %s', i.indisvalid, replace(pg_get_indexdef(i.indexrelid), $1 || '.', ''))
     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
     WHERE c.relnamespace = $1::regnamespace
     UNION ALL

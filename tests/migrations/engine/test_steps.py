@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.worlds import Clusters
 
 TIERS = (Tier.ROWS, Tier.ROWS, Tier.SCHEMA, Tier.DATABASE)
-ARTISTS = 25
+ARTISTS = 15
 ONE_WAVE = Rules(percents=(), jobs=1)
 REVISION = "SELECT revision FROM gate.revision WHERE schema_name = $1"
 #: Every row is told apart from one that was filled twice.
@@ -52,8 +52,8 @@ async def test_rows_are_filled_once_whoever_is_killed(grave: Grave) -> None:
     made.write_code("9002", COUNTED.strip())
     begun = await made.begin(ONE_WAVE)
     await grave.die_everywhere(begun.id, "migrate.batch")
-    # Two full batches and a last one of each tenant.
-    assert len(grave.deaths) >= 3 * len(TIERS)
+    # A full batch and a last one of each tenant; two clusters are worked at abreast.
+    assert len(grave.deaths) >= 2 * (len(TIERS) - 1)
     assert (await made.document(begun.id)).state is MigrationState.DONE
     found = await made.ask_artists("SELECT array_agg(DISTINCT touched) FROM artist")
     assert [*found.values()] == [[1]] * 3
