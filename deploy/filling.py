@@ -90,21 +90,22 @@ class Filler:
             seat = _side(self._fleet, place, _NOBODY)
             connection = await stack.enter_async_context(seat.connection(_PURPOSE))
             batches = Batches(connection, filling, await _spell(connection, filling))
-            rest, rows = at_once, 0
+            rest, rows, in_all = at_once, 0, 0
             for tenant in await connection.fetch(_SQL["tenants"], place.schema):
                 side, is_more = _side(self._fleet, place, tenant["tenant_id"]), True
                 while is_more:
                     batch = await self._patiently(batches, side)
-                    is_more = batch.is_more
+                    is_more, in_all = batch.is_more, batch.reached.rows
                     if not batch.rows:
                         continue
-                    await report(batch.reached.rows)
+                    await report(in_all)
                     rows += batch.rows
                     # What is done in one batch is felt by nobody.
                     if rest is at_once and rows >= filling.step.batch_rows_max:
                         pace = Pace([seat], self._limits.pace).watching(_PURPOSE)
                         rest = (await stack.enter_async_context(pace)).rest
                     await rest()
+        await report.end(in_all)
 
     async def _patiently(self, batches: Batches, side: Side) -> Batch:
         """Do one batch, waiting for whoever holds its rows."""

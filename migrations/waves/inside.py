@@ -88,6 +88,10 @@ class Report(Protocol):
         """Keep how many rows are filled; raises Interrupted where the step should end here."""
         ...
 
+    async def end(self, rows: int) -> None:
+        """Keep how many rows there were in all."""
+        ...
+
 
 class Fill(Protocol):
     """Fills a column batch by batch; may be begun again at any time."""

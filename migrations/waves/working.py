@@ -103,21 +103,7 @@ class Work:
             return took_ms
 
     def _reporter(self, entry: Entry) -> Report:
-        """Make what writes into the ledger how many rows are filled, now and then."""
-        terms, written_s = self._terms, 0.0
-
-        async def report(rows: int) -> None:
-            nonlocal written_s
-            is_paused = False
-            if time.monotonic() - written_s >= _REPORT_S:
-                async with terms.catalog.connection() as connection:
-                    is_paused = await waves.filled(connection, entry.place, entry.to_do[0], rows)
-                written_s = time.monotonic()
-            terms.reach("migrate.batch")
-            if is_paused:
-                raise Interrupted
-
-        return report
+        return Reporter(self._terms, entry)
 
     async def _locked(self, entries: Sequence[Entry], error: BaseException) -> Outcome:
         """Part those who went together: one of them is in use, and delays nobody but itself."""
@@ -156,6 +142,34 @@ class Work:
                 return await holders(connection, place.schema)
         except (PlatformError, *_AWAY, asyncpg.PostgresError):
             return ""
+
+
+class Reporter:
+    """Writes into the ledger how many rows a step has filled, now and then."""
+
+    def __init__(self, terms: WaveTerms, entry: Entry) -> None:
+        self._terms = terms
+        self._entry = entry
+        self._written_s = -_REPORT_S
+
+    async def __call__(self, rows: int) -> None:
+        """Keep how many there are so far; raises Interrupted when somebody paused it all."""
+        is_paused = False
+        if time.monotonic() - self._written_s >= _REPORT_S:
+            is_paused = await self._write(rows)
+            self._written_s = time.monotonic()
+        self._terms.reach("migrate.batch")
+        if is_paused:
+            raise Interrupted
+
+    async def end(self, rows: int) -> None:
+        """Keep how many there were."""
+        await self._write(rows)
+
+    async def _write(self, rows: int) -> bool:
+        entry = self._entry
+        async with self._terms.catalog.connection() as connection:
+            return await waves.filled(connection, entry.place, entry.to_do[0], rows)
 
 
 class WaitedTooOften(PlatformError):

@@ -31,8 +31,9 @@ SAFE = """
     safe.create_index_concurrently('artist_by_born', 'artist', ['born'])
 """
 ONLINE = """
-    bind = op.get_bind()
-    rows = 0 if bind is None else bind.execute(sa.text("SELECT count(*) FROM genre")).scalar_one()
+    rows = 0
+    if not op.get_context().as_sql:
+        rows = op.get_bind().execute(sa.text("SELECT count(*) FROM genre")).scalar_one()
     op.add_column('artist', sa.Column('kinds', sa.Integer, server_default=str(rows)))
 """
 
