@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -39,7 +40,7 @@ _ASKED_AGAIN_MAX: Final = 5
 _REPEAT_S: Final = 0.5
 _NOTE_S: Final = 60.0
 #: A wave tells of its places many times a second; they are read together.
-_REVISIONS_S: Final = 0.25
+_REVISIONS_S: Final = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -93,6 +94,7 @@ class Directory:
         self._changed: set[TenantId] = set()
         self._is_fleet_changed = False
         self._are_revisions_changed = False
+        self._revisions_read_s = 0.0
         self._wake = asyncio.Event()
         self._reading = asyncio.Lock()
         self._tried = asyncio.Event()
@@ -253,7 +255,8 @@ class Directory:
             case "revision":
                 if not self._are_revisions_changed:
                     self._are_revisions_changed = True
-                    asyncio.get_running_loop().call_later(_REVISIONS_S, self._wake.set)
+                    rest_s = self._revisions_read_s + _REVISIONS_S - time.monotonic()
+                    asyncio.get_running_loop().call_later(max(rest_s, 0.0), self._wake.set)
                 return
             case "cluster" | "plan" | "gate_key":
                 self._is_fleet_changed = True
@@ -352,6 +355,7 @@ class Directory:
 
     async def _read_revisions(self, read: Callable[[], Awaitable[None]]) -> None:
         self._are_revisions_changed = False
+        self._revisions_read_s = time.monotonic()
         try:
             await read()
         except BaseException:

@@ -117,7 +117,16 @@ class Moved(Exception):
 class Lease:
     """One open transaction of one tenant. Made by ``open_lease``; ended by commit or rollback."""
 
-    __slots__ = ("_entry", "_has_ended", "_link", "_overheard", "_session", "_source", "is_open")
+    __slots__ = (
+        "_entry",
+        "_has_ended",
+        "_link",
+        "_overheard",
+        "_session",
+        "_source",
+        "_statements",
+        "is_open",
+    )
 
     def __init__(self, entry: Entry, link: Link, source: Source) -> None:
         self._entry = entry
@@ -126,6 +135,7 @@ class Lease:
         self._session: AsyncSession | None = None
         self._overheard: alchemy.Overhear | None = None
         self._has_ended = False
+        self._statements = 0
         self.is_open = True
 
     @property
@@ -174,19 +184,26 @@ class Lease:
     async def fetch(self, statement: Statement | str, *values: object) -> list[asyncpg.Record]:
         """Run one statement and return its rows."""
         text, values = await self._ready(statement, values)
-        return await self._link.raw.fetch(text, *values)
+        try:
+            return await self._link.raw.fetch(text, *values)
+        except asyncpg.InvalidCachedStatementError as error:
+            await self._start_over(error)
+            return await self._link.raw.fetch(text, *values)
 
     async def fetchrow(self, statement: Statement | str, *values: object) -> asyncpg.Record | None:
         """Run one statement and return its first row, or None."""
         text, values = await self._ready(statement, values)
-        return await self._link.raw.fetchrow(text, *values)
+        try:
+            return await self._link.raw.fetchrow(text, *values)
+        except asyncpg.InvalidCachedStatementError as error:
+            await self._start_over(error)
+            return await self._link.raw.fetchrow(text, *values)
 
     async def execute(self, statement: Statement | str, *values: object) -> None:
         """Run one statement for its effect."""
         # Not Connection.execute: without values it sends the simple protocol, in which one text
         # may hold many statements.
-        text, values = await self._ready(statement, values)
-        await self._link.raw.fetch(text, *values)
+        await self.fetch(statement, *values)
 
     async def stream(
         self, statement: Statement | str, *values: object
@@ -256,6 +273,16 @@ class Lease:
         self.is_open = True
         return self._transaction
 
+    async def _start_over(self, error: Exception) -> None:
+        """Enter once more where the first statement was prepared for other tables.
+
+        Whatever ran before it would be lost: then the error stands.
+        """
+        if self._statements > 1 or self._session is not None:
+            raise error
+        await self._rollback()
+        await self._begin_again()
+
     async def _ready(
         self, statement: Statement | str, values: tuple[object, ...]
     ) -> tuple[str, tuple[object, ...]]:
@@ -264,6 +291,7 @@ class Lease:
             transaction = await self._begin_again()
             if self._link.alchemy is not None:
                 alchemy.adopt_transaction(self._link.alchemy, transaction)
+        self._statements += 1
         mark = self._entry.revision.mark
         if isinstance(statement, str):
             text = statement

@@ -58,6 +58,15 @@ async def write_book(lease: NamedDependency[Lease], data: JSONBody[NewBook]) -> 
     return NewBook(title=row["title"])
 
 
+@post("/volumes")
+async def write_volume(lease: NamedDependency[Lease], data: JSONBody[NewBook]) -> NewBook:
+    """Write behind a statement that has begun the transaction."""
+    await lease.fetchrow("SELECT count(*) FROM book")
+    row = await lease.fetchrow(_INSERT, data.title)
+    assert row is not None
+    return NewBook(title=row["title"])
+
+
 @get("/pages")
 async def count_pages(session: NamedDependency[AsyncSession]) -> list[int | None]:
     """Ask for a column of the newest revision."""
@@ -79,6 +88,14 @@ async def ask_for_nothing(lease: NamedDependency[Lease]) -> int:
 product = Product(
     name="twofold",
     metadata=Base.metadata,
-    routes=[list_books, list_titles, write_book, count_pages, list_shelves, ask_for_nothing],
+    routes=[
+        list_books,
+        list_titles,
+        write_book,
+        write_volume,
+        count_pages,
+        list_shelves,
+        ask_for_nothing,
+    ],
     revisions="tests/migrations/twofold/revisions",
 )

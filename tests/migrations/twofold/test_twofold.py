@@ -47,10 +47,8 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     async def get(self, customer: Customer, path: str) -> Response:
         return await self.world.client.get(path, headers=customer.headers)
 
-    async def write(self, customer: Customer, title: str) -> Response:
-        return await self.world.client.post(
-            "/books", json={"title": title}, headers=customer.headers
-        )
+    async def write(self, customer: Customer, title: str, path: str = "/books") -> Response:
+        return await self.world.client.post(path, json={"title": title}, headers=customer.headers)
 
     async def until(self, customer: Customer, path: str, status: int) -> Response:
         """Wait until the gateway has heard at which revision the tenant's place is."""
@@ -107,11 +105,12 @@ async def test_neighbours_at_two_revisions_share_connections(library: Library) -
     canary = await library.migrations.place_of(library.first.slug)
     document = await library.migrations.run(Rules(canaries=(canary,), wave_max=1), to=NEW)
     assert document.state is MigrationState.PAUSED, document.error
-    await library.until(library.first, "/pages", 200)
+    # Only whoever believes the place to be at the newest revision calls this a mistake.
+    await library.until(library.first, "/mistake", 500)
     volumes = [f"Volume {number}" for number in range(6)]
     for volume in volumes:
         for customer in (library.first, library.second):
-            expect(await library.write(customer, volume), 201)
+            expect(await library.write(customer, volume, "/volumes"), 201)
     for customer in (library.first, library.second):
         for path in PATHS:
             assert expect_list(await library.get(customer, path)) == ["Emma", *volumes]
@@ -147,16 +146,24 @@ async def test_who_reads_tables_that_changed_unheard_is_served_all_the_same(
         assert [expect_list(await library.get(customer, path)) for path in PATHS] == before
 
 
-async def test_who_writes_tables_that_changed_unheard_is_asked_to_try_again(
+async def test_who_writes_tables_that_changed_unheard_begins_again_while_that_loses_nothing(
     library: Library,
 ) -> None:
     for customer in library.everybody:
         expect(await library.write(customer, "before"), 201)
         await library.alter(customer, "ALTER TABLE book ALTER COLUMN title TYPE text")
-        answer = await library.write(customer, "after")
+        expect(await library.write(customer, "at once"), 201)
+        assert expect_list(await library.get(customer, "/books")).count("at once") == 1
+
+
+async def test_who_had_begun_to_write_is_asked_to_try_again(library: Library) -> None:
+    for customer in library.everybody:
+        expect(await library.write(customer, "before", "/volumes"), 201)
+        await library.alter(customer, "ALTER TABLE book ALTER COLUMN title TYPE varchar(60)")
+        answer = await library.write(customer, "after", "/volumes")
         told = expect(answer, 503)
         assert (told["code"], answer.headers["Retry-After"]) == ("tables_changed", "1")
-        expect(await library.write(customer, "after"), 201)
+        expect(await library.write(customer, "after", "/volumes"), 201)
         assert expect_list(await library.get(customer, "/books")).count("after") == 1
 
 
