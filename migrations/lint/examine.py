@@ -56,7 +56,8 @@ def lint(rendered: RenderedProduct, *, only: Collection[str] | None = None) -> t
     findings: list[Finding] = []
     earlier: list[str] = []
     for revision in rendered.revisions:
-        found = _examine(revision, history, earlier)
+        # To its end, whoever is asked for: later ones are judged by what earlier ones made.
+        found = [*_examine(revision, history, earlier)]
         if only is None or revision.id in only:
             findings += found
         earlier.append(revision.id)
