@@ -14,7 +14,8 @@ from deploy.cli.show import show_fields, show_json, show_table
 from deploy.onboarding import NewTenant
 from deploy.operations import make_runner
 from deploy.renaming import NewNames
-from router.catalog import operations, tenants
+from router.api.search import FOUND_MAX
+from router.catalog import operations, search, tenants
 from router.catalog.catalog import PAGE_ITEMS_MAX
 from router.catalog.operations import OperationFilter, OperationState
 from router.catalog.tenants import TenantFilter
@@ -128,6 +129,29 @@ async def list_tenants(  # noqa: PLR0913 - one for each option
     ]
     show_table(
         ("slug", "name", "plan", "tier", "status", "id"), rows, empty="there are no such tenants"
+    )
+
+
+@tenant.command("find")
+@click.argument("word")
+@state_option
+@json_option
+@asynchronous
+async def find_tenants(*, word: str, state: Path, as_json: bool) -> None:
+    """Find tenants by whatever is known of them.
+
+    WORD is the beginning of a slug or a domain, a part of a name, or the whole of an id, an e-mail
+    address, the provider's customer or subscription, or the id of a request.
+    """
+    async with catalog_at(state) as catalog, catalog.connection() as connection:
+        found = await search.find(connection, word.strip(), items_max=FOUND_MAX)
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ("tenant", "name", "status", "plan", "tier", "found by", "which is"),
+        [(it.slug, it.name, it.status, it.plan, it.tier or "", it.way, it.what) for it in found],
+        empty=f"nothing is known of {word!r}; give the whole of an id or an address",
     )
 
 

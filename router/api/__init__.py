@@ -100,6 +100,7 @@ from router.api.profile import (
 from router.api.resets import forget_password, reset_password
 from router.api.restoring import restore_export
 from router.api.roles import list_roles, put_role, remove_role
+from router.api.search import search_tenants
 from router.api.sessions import log_in, log_out, switch
 from router.api.signup import sign_up
 from router.api.staff import add_staff, list_staff, remove_staff
@@ -215,6 +216,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     retry_migration,
     cancel_migration,
     list_places,
+    search_tenants,
     list_clusters,
     list_ops_audit,
     verify_audit,

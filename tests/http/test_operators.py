@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from router.catalog import tenants
 from router.words import Tier
 from tests.gateways import (
     OPS_TOKEN,
@@ -35,6 +36,7 @@ READS = (
     "/api/ops/tenants/{slug}",
     "/api/ops/clusters",
     "/api/ops/audit",
+    "/api/ops/search?q={slug}",
 )
 
 
@@ -252,3 +254,49 @@ async def test_clusters_tell_how_full_they_are(made: GatewayWorld, shop: Custome
 async def log_in(made: GatewayWorld, customer: Customer) -> str:
     body = {"email": customer.email, "password": PASSWORD}
     return str(expect(await made.client.post("/api/login", json=body), 200)["token"])
+
+
+async def test_a_tenant_is_found_by_whatever_is_known_of_it(made: GatewayWorld) -> None:
+    shop, other = await sign_up(made.client), await sign_up(made.client)
+    name, domain = f"100%_{shop.slug}", f"{shop.slug}.example"
+    customer, subscription = f"cus_{shop.slug}", f"sub_{shop.slug}"
+    plan = await made.client.post(
+        f"/api/ops/tenants/{shop.slug}/plan", json={"plan": "pro"}, headers=ops()
+    )
+    request_id = plan.headers["x-request-id"]
+    async with made.platform.catalog.transaction() as connection:
+        await tenants.set_name(connection, shop.id, name)
+        await connection.execute(
+            "INSERT INTO catalog.domain (name, tenant_id, verified_at) VALUES ($1, $2, now())",
+            domain,
+            shop.id,
+        )
+        await connection.execute(
+            "INSERT INTO catalog.billing (tenant_id, provider, customer_id, seen)"
+            " VALUES ($1, 'stripe', $2, jsonb_build_object('subscriptions',"
+            " jsonb_build_array(jsonb_build_object('id', $3::text))))"
+            " ON CONFLICT (tenant_id) DO UPDATE SET customer_id = $2, seen = excluded.seen",
+            shop.id,
+            customer,
+            subscription,
+        )
+    guest = f"guest@{shop.slug}.example"
+    await made.client.post("/api/invitations", json={"email": guest}, headers=shop.headers)
+    for word, way in (
+        (shop.slug, "slug"),
+        (shop.slug[:-2].upper(), "slug"),
+        (str(shop.id), "id"),
+        ("100%_" + shop.slug[:-1], "name"),
+        (domain, "domain"),
+        (shop.email.upper(), "member"),
+        (guest, "invited"),
+        (customer, "customer"),
+        (subscription, "subscription"),
+        (request_id, "request"),
+    ):
+        answer = await made.client.get("/api/ops/search", params={"q": word}, headers=ops())
+        found = expect(answer, 200)["items"]
+        assert [(each["slug"], each["way"]) for each in found] == [(shop.slug, way)], word
+    for nothing in ("100%%", "__", "no such thing", other.slug + "%"):
+        answer = await made.client.get("/api/ops/search", params={"q": nothing}, headers=ops())
+        assert expect(answer, 200)["items"] == [], nothing

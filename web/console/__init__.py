@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from web.console import lists, migrations, moves, tenants
+from web.console import lists, migrations, moves, search, tenants
 
 PAGES: Sequence[ControllerRouterHandler] = (
     lists.overview,
+    search.search,
     lists.show_clusters,
     lists.show_inbox,
     lists.replay,

@@ -41,6 +41,7 @@ OF_THE_CONSOLE = (
     "/sales/new",
     "/console",
     "/console/tenants",
+    "/console/search?q=nothing-like-it",
     "/console/moves",
     "/console/migrations",
     "/console/clusters",
