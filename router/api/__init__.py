@@ -17,6 +17,8 @@ from router.api.access import (
     list_access,
     list_own_access,
     show_access,
+    show_own_access,
+    show_own_transcript,
     show_transcript,
 )
 from router.api.accounts import create_account, resend_code, verify_account
@@ -161,6 +163,8 @@ _TENANTS: Sequence[ControllerRouterHandler] = (
     watch_own_move,
     list_audit,
     list_own_access,
+    show_own_access,
+    show_own_transcript,
 )
 _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_members,

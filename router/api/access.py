@@ -27,7 +27,9 @@ from router.catalog.access_words import (
     Wanted,
 )
 from router.catalog.credentials import StaffRole
-from router.errors import BadRequest, NotAllowed
+from router.catalog.roles import Permission
+from router.connect import Connection
+from router.errors import BadRequest, NotAllowed, NotFound
 
 #: Observers look, so they may ask to; whoever sells has no business in a tenant's rows.
 LOOKERS = frozenset({StaffRole.OBSERVER, *OPERATORS_ONLY})
@@ -104,6 +106,40 @@ async def list_own_access(
             items_max=limit,
         )
     return List(items=[AccessSeen.of(each) for each in page.items], next=page.next)
+
+
+@get(
+    "/access/{access_id:uuid}",
+    tags=["tenant"],
+    summary="One of staff's accesses to this tenant's rows",
+    opt={NEEDS: None},
+)
+async def show_own_access(
+    errand: NamedDependency[MemberErrand], access_id: FromPath[UUID]
+) -> AccessSeen:
+    """As it stands now."""
+    async with errand.parts.catalog.connection() as connection:
+        return AccessSeen.of(await _own(connection, errand, access_id))
+
+
+@get(
+    "/access/{access_id:uuid}/transcript",
+    tags=["tenant"],
+    summary="What staff did in this tenant's rows: their requests, and the statements",
+    opt={NEEDS: Permission.AUDIT_READ},
+)
+async def show_own_transcript(
+    errand: NamedDependency[MemberErrand],
+    access_id: FromPath[UUID],
+    limit: Limit = 50,
+    after: Cursor = None,
+) -> List[Line]:
+    """In order. Statements come without their values."""
+    position = read_cursor(after) or 0
+    async with errand.parts.catalog.connection() as connection:
+        known = await _own(connection, errand, access_id)
+        page = await access.transcript_page(connection, known.id, after=position, items_max=limit)
+    return List(items=[*page.items], next=page.next)
 
 
 @post(
@@ -225,6 +261,14 @@ async def show_transcript(
         known = await access.get(connection, access_id)
         page = await access.transcript_page(connection, known.id, after=position, items_max=limit)
     return List(items=[*page.items], next=page.next)
+
+
+async def _own(connection: Connection, errand: MemberErrand, access_id: UUID) -> Access:
+    """Return an access to the errand's tenant; another tenant's is as absent as none."""
+    known = await access.get(connection, access_id)
+    if known.tenant_id != errand.tenant.id:
+        raise NotFound(f"there is no access {access_id}")
+    return known
 
 
 def by_of(errand: Errand) -> By:

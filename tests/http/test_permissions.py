@@ -26,6 +26,8 @@ TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/usage/statement"): _P.BILLING_READ,
     ("get", "/api/audit"): _P.AUDIT_READ,
     ("get", "/api/access"): _ANYBODY,
+    ("get", "/api/access/{access_id}"): _ANYBODY,
+    ("get", "/api/access/{access_id}/transcript"): _P.AUDIT_READ,
     ("get", "/api/members"): _P.MEMBERS_READ,
     ("post", "/api/members"): _P.MEMBERS_WRITE,
     ("patch", "/api/members/{member_id}"): _P.MEMBERS_WRITE,
@@ -123,6 +125,7 @@ async def test_a_role_may_do_what_it_says(
     permissions = shipped.permissions if shipped else frozenset[Permission]()
     target = path.replace("{name}", "none-such").replace("{key_id}", "a" * 16)
     target = target.replace("{member_id}", str(uuid.uuid4()))
+    target = target.replace("{access_id}", str(uuid.uuid4()))
     for name in ("{invitation_id}", "{move_id}", "{export_id}"):
         target = target.replace(name, str(uuid.uuid4()))
     body: dict[str, object] | None = {} if verb in {"post", "put", "patch"} else None

@@ -17,8 +17,9 @@ INSERT = "INSERT INTO "
 
 
 async def test_the_tenant_sees_an_access_from_the_request_to_the_end(
-    made: GatewayWorld, shop: Customer, operator: Colleague, second: Colleague
+    made: GatewayWorld, operator: Colleague, second: Colleague
 ) -> None:
+    shop = await make_tenant(made, Tier.ROWS)
     access_id, token = await enter(made, operator, shop.slug, approver=second)
     answer = await made.client.post(
         "/notes", json={"text": "a secret of the tenant", "tags": []}, headers=token
@@ -59,6 +60,8 @@ async def test_the_tenant_sees_an_access_from_the_request_to_the_end(
     assert any(text.startswith(INSERT) for text in lines[0]["statements"])
     assert lines[0]["statements"][-1] == "COMMIT"
     assert "a secret of the tenant" not in str(lines)
+    told = await made.client.get(f"/api/access/{access_id}/transcript", headers=shop.headers)
+    assert expect(told, 200)["items"] == lines
 
 
 @pytest.mark.parametrize("tier", list(Tier))

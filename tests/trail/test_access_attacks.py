@@ -15,7 +15,17 @@ from deploy.accesses import end_accesses
 from router.catalog import access
 from router.catalog.access_words import By
 from router.words import Tier
-from tests.gateways import Customer, GatewayWorld, at, bearer, expect, make_tenant, ops, sign_up
+from tests.gateways import (
+    Customer,
+    GatewayWorld,
+    at,
+    bearer,
+    expect,
+    make_key,
+    make_tenant,
+    ops,
+    sign_up,
+)
 from tests.trail.staffed import PATH, Colleague, act, ask, enter, hire, transcript
 from tests.trail.test_access import trail_of
 
@@ -95,6 +105,27 @@ async def test_one_tenants_token_is_nothing_at_another(
     expect(await made.client.get(f"/t/{other.slug}/notes", headers=token), 400)
     lines = await transcript(made, operator, access_id)
     assert [each["status"] for each in lines] == [400, 400, 400]
+
+
+async def test_a_tenant_sees_the_accesses_to_its_own_rows_alone(
+    made: GatewayWorld, shop: Customer, observer: Colleague
+) -> None:
+    other = await sign_up(made.client)
+    viewer = bearer(await make_key(made.client, shop.token, role="viewer"))
+    access_id, token = await enter(made, observer, shop.slug)
+    assert (await made.client.get("/notes", headers=token)).status_code == 200
+    path = f"/api/access/{access_id}"
+    for mine, whole in ((shop.headers, 200), (viewer, 403)):
+        assert expect(await made.client.get(path, headers=mine), 200)["by"] == observer.email
+        expect(await made.client.get(f"{path}/transcript", headers=mine), whole)
+    for theirs in (path, f"{path}/transcript"):
+        refused = expect(await made.client.get(theirs, headers=other.headers), 404)
+        nobodys = theirs.replace(access_id, "00000000-0000-4000-8000-000000000000")
+        unknown = expect(await made.client.get(nobodys, headers=other.headers), 404)
+        assert refused["title"] == unknown["title"]
+    listed = expect(await made.client.get("/api/access?past=true", headers=other.headers), 200)
+    assert listed["items"] == []
+    await act(made, observer, access_id, "end")
 
 
 async def test_staff_are_no_members(
