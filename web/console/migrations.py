@@ -19,8 +19,8 @@ from router.errors import NotFound
 from router.words import Tier
 from web.api import Refused
 from web.console.asking import CHANGES, Filter, address, by_act, checked, chosen
-from web.console.live import Live, stream_parts, template_of
 from web.form import EMPTY, Form, read_form
+from web.live import Live, part_of, stream_parts
 from web.visitor import NO_SUCH_PAGE, Visitor
 
 PART = "console/parts/migration.html"
@@ -109,15 +109,15 @@ async def watch_migration(
     await visitor.staff()
     path = f"/api/ops/migrations/{migration_id}"
     migration = await visitor.api.get(path, MigrationDocument)
-    part, live = template_of(request, PART), Live(events=f"{path}/events", page=_path(migration_id))
+    part, live = part_of(request, PART), Live(events=f"{path}/events", page=_path(migration_id))
     # Whoever looks at one that waits for somebody sees other buttons once it goes on.
     before = migration.state
     return ServerSentEvent(
         stream_parts(
-            visitor,
+            visitor.api,
             live,
             MigrationDocument,
-            lambda told: part.render(migration=told),
+            lambda told: part.render({"migration": told}),
             lambda told: told.state is not before or told.state not in _AT_WORK,
         )
     )

@@ -16,8 +16,8 @@ from router.catalog.move_words import MoveDocument
 from router.errors import NotFound
 from web.api import Refused
 from web.console.asking import CHANGES, Filter, address, by_act, checked, chosen
-from web.console.live import Live, stream_parts, template_of
 from web.form import EMPTY, Form, read_form
+from web.live import Live, part_of, stream_parts
 from web.visitor import NO_SUCH_PAGE, Visitor
 
 SETTLE = "settle"
@@ -55,14 +55,14 @@ async def watch_move(
     """The API's own events, rendered; at the end the page is asked for once more."""
     await visitor.staff()
     move = await visitor.api.get(f"/api/ops/moves/{move_id}", MoveDocument)
-    part, page = template_of(request, PART), f"/console/moves/{move.id}"
+    part, page = part_of(request, PART), f"/console/moves/{move.id}"
     live = Live(events=f"/api/ops/moves/{move.id}/events", page=page)
     return ServerSentEvent(
         stream_parts(
-            visitor,
+            visitor.api,
             live,
             MoveDocument,
-            lambda told: part.render(move=told),
+            lambda told: part.render({"move": told}),
             lambda told: told.state.is_ended,
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -24,12 +24,15 @@ from router.errors import NotFound
 from router.words import ClusterRole, Tier
 from web.api import Change, Refused
 from web.form import EMPTY, Form, read_form
+from web.live import part_of
 from web.sales.begin import API, SELLERS
 from web.sales.filling import SAVED_AS, beside, body_of, filled, own_name
 from web.visitor import NO_SUCH_PAGE, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from web.live import Part
 
 PART = "sales/parts/progress.html"
 LOOK_S = 0.5
@@ -52,22 +55,6 @@ _SOURCES = (
 )
 
 
-class _Rendered(Protocol):
-    """A template, as far as a part of a page needs one."""
-
-    def render(self, *, onboarding: OnboardingShown, move: MoveDocument | None) -> str:
-        """Render it."""
-        ...
-
-
-class _Engine(Protocol):
-    """What the site brings its templates in."""
-
-    def get_template(self, template_name: str) -> _Rendered:
-        """Find one by its path."""
-        ...
-
-
 @get("/sales/{onboarding_id:uuid}", include_in_schema=False)
 async def to_stage(visitor: NamedDependency[Visitor], onboarding_id: FromPath[UUID]) -> Redirect:
     """Leads to the stage that it is at."""
@@ -85,9 +72,7 @@ async def watch(
     """What goes on behind the page, rendered; at the end the page is asked for once more."""
     await visitor.staff()
     await _get(visitor, onboarding_id)
-    app: Any = request.app
-    engine: _Engine = app.template_engine
-    return ServerSentEvent(_parts(visitor, onboarding_id, engine.get_template(PART)))
+    return ServerSentEvent(_parts(visitor, onboarding_id, part_of(request, PART)))
 
 
 @get("/sales/{onboarding_id:uuid}/{stage:str}", include_in_schema=False)
@@ -233,12 +218,12 @@ async def _move(visitor: Visitor, shown: OnboardingShown) -> MoveDocument | None
 
 
 async def _parts(
-    visitor: Visitor, onboarding_id: UUID, template: _Rendered
+    visitor: Visitor, onboarding_id: UUID, template: Part
 ) -> AsyncGenerator[ServerSentEventMessage]:
     end_s, told = time.monotonic() + WATCH_S_MAX, ""
     while time.monotonic() < end_s:
         shown = await _get(visitor, onboarding_id)
-        part = template.render(onboarding=shown, move=await _move(visitor, shown))
+        part = template.render({"onboarding": shown, "move": await _move(visitor, shown)})
         if part != told:
             yield ServerSentEventMessage(event="part", data=part)
             told = part

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.response import ServerSentEvent, ServerSentEventMessage, Template
+from litestar.response import ServerSentEvent, Template
 
 from router.api.onmoves import OwnMove
-from web.api import Refused
-from web.live import documents, nothing_new, over, part_of, shown
+from web.live import Live, part_of, stream_parts
 from web.visitor import Visitor, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from web.live import Part
 
 STRIP = "parts/move.html"
@@ -44,8 +40,7 @@ async def watch(
 ) -> ServerSentEvent:
     """The middle of its page; at the end the page is asked for once more."""
     room = await visitor.workspace(slug)
-    part = part_of(request, WHOLE)
-    return ServerSentEvent(_parts(room, move_id, part, then=f"{room.root}/moves/{move_id}"))
+    return _stream(room, move_id, part_of(request, WHOLE), page=f"{room.root}/moves/{move_id}")
 
 
 @get("/w/{slug:str}/moves/{move_id:uuid}/strip", include_in_schema=False)
@@ -57,22 +52,16 @@ async def watch_strip(
 ) -> ServerSentEvent:
     """The strip of every page; at the end it stays with its receipt, whatever is being typed."""
     room = await visitor.workspace(slug)
-    return ServerSentEvent(_parts(room, move_id, part_of(request, STRIP), then=""))
+    return _stream(room, move_id, part_of(request, STRIP))
 
 
-async def _parts(
-    room: Workspace, move_id: UUID, part: Part, *, then: str
-) -> AsyncGenerator[ServerSentEventMessage]:
-    # Who isn't let in now, because too many watch, asks again by itself.
-    with contextlib.suppress(Refused):
-        async with (
-            room.api.stream(f"/api/moves/{move_id}/events") as answer,
-            contextlib.aclosing(documents(answer.aiter_lines(), OwnMove)) as told,
-        ):
-            async for move in told:
-                if move is None:
-                    yield nothing_new()
-                    continue
-                yield shown(part.render({"move": move, "root": room.root}))
-                if move.state.is_ended:
-                    yield over(then)
+def _stream(room: Workspace, move_id: UUID, part: Part, *, page: str = "") -> ServerSentEvent:
+    return ServerSentEvent(
+        stream_parts(
+            room.api,
+            Live(events=f"/api/moves/{move_id}/events", page=page),
+            OwnMove,
+            lambda move: part.render({"move": move, "root": room.root}),
+            lambda move: move.state.is_ended,
+        )
+    )

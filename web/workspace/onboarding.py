@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage, Template
+from litestar.response import Redirect, ServerSentEvent, Template
 
 from billing.routes import PlanShown
 from router.api.shapes import List
@@ -20,20 +18,12 @@ from router.catalog.roles import Permission
 from router.words import TenantStatus, Tier
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
-from web.live import nothing_new, over, part_of, shown
+from web.live import part_of, poll_parts
 from web.slugs import slug_of
-from web.visitor import Visitor, Workspace
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from web.live import Part
+from web.visitor import Visitor
 
 PART = "workspace/parts/making.html"
 WORD_LENGTH_MAX = 100
-#: The browser asks again by itself when a stream has ended.
-LIVE_S_MAX = 20.0
-LOOK_S = 0.5
 PlanName = Annotated[str, QueryParameter(name="plan", max_length=WORD_LENGTH_MAX)]
 _PLACES = {
     None: "Its place is chosen.",
@@ -107,23 +97,19 @@ async def watch(
     visitor: NamedDependency[Visitor], slug: FromPath[str], request: Request[Any, Any, Any]
 ) -> ServerSentEvent:
     """Each thing as it is there; then the page is asked for once more."""
-    room = await visitor.workspace(slug)
-    return ServerSentEvent(_parts(room, part_of(request, PART)))
+    room, part = await visitor.workspace(slug), part_of(request, PART)
 
+    async def look() -> list[Stage]:
+        return stages_of(await room.api.get("/api/tenant", TenantWhole))
 
-async def _parts(room: Workspace, part: Part) -> AsyncGenerator[ServerSentEventMessage]:
-    end_s, seen = time.monotonic() + LIVE_S_MAX, None
-    while time.monotonic() < end_s:
-        try:
-            stages = stages_of(await room.api.get("/api/tenant", TenantWhole))
-        except Refused:
-            return  # asked again by the browser
-        yield nothing_new() if stages == seen else shown(part.render({"stages": stages}))
-        if all(stage.is_done for stage in stages):
-            yield over(f"{room.root}/welcome")
-            return
-        seen = stages
-        await asyncio.sleep(LOOK_S)
+    return ServerSentEvent(
+        poll_parts(
+            look,
+            lambda stages: part.render({"stages": stages}),
+            lambda stages: all(stage.is_done for stage in stages),
+            page=f"{room.root}/welcome",
+        )
+    )
 
 
 async def _naming_page(visitor: Visitor, form: Form, plan: str) -> Template:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
-from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage, Template
+from litestar.response import Redirect, ServerSentEvent, Template
 
 from billing.current import Current
 from billing.routes import PlanShown
@@ -19,20 +17,12 @@ from router.api.shapes import List
 from router.api.tenant import TenantWhole
 from router.catalog.move_words import MoveState
 from router.catalog.roles import Permission
-from web.api import Refused
-from web.live import nothing_new, over, part_of, shown
-from web.visitor import Visitor, Workspace
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from web.live import Part
+from router.errors import NotFound
+from web.live import part_of, poll_parts
+from web.visitor import NO_SUCH_PAGE, Visitor, Workspace
 
 PART = "workspace/parts/upgrade.html"
 WORD_LENGTH_MAX = 100
-#: The browser asks again by itself when a stream has ended.
-LIVE_S_MAX = 20.0
-LOOK_S = 0.5
 PlanName = Annotated[str, QueryParameter(name="plan", max_length=WORD_LENGTH_MAX)]
 _NOTHING_BOUGHT = "Nothing was bought: the plan stays as it is."
 _SOON = "The plan is what was chosen, within some seconds."
@@ -81,8 +71,22 @@ async def watch(
     request: Request[Any, Any, Any],
 ) -> ServerSentEvent:
     """What has changed since, until there is nothing left to wait for."""
-    room = await visitor.workspace(slug)
-    return ServerSentEvent(_parts(room, await _plan(room, plan), part_of(request, PART)))
+    room, part = await visitor.workspace(slug), part_of(request, PART)
+    wanted = await _plan(room, plan)
+    if wanted is None:
+        raise NotFound(NO_SUCH_PAGE)
+
+    async def look() -> Upgrade:
+        tenant = await room.api.get("/api/tenant", TenantWhole)
+        return upgrade_of(wanted, tenant, await _bought(room), await _moves(room))
+
+    return ServerSentEvent(
+        poll_parts(
+            look,
+            lambda upgrade: part.render({"upgrade": upgrade, "root": room.root}),
+            lambda upgrade: upgrade.is_done,
+        )
+    )
 
 
 def upgrade_of(
@@ -98,30 +102,6 @@ def upgrade_of(
         # An earlier one doesn't count: the tenant may have been there before.
         move=moves[0] if moves and moves[0].target is plan.tier else None,
     )
-
-
-async def _parts(
-    room: Workspace, plan: PlanShown | None, part: Part
-) -> AsyncGenerator[ServerSentEventMessage]:
-    if plan is None:
-        yield over(f"{room.root}/billing")
-        return
-    end_s, seen = time.monotonic() + LIVE_S_MAX, None
-    while time.monotonic() < end_s:
-        try:
-            tenant = await room.api.get("/api/tenant", TenantWhole)
-            upgrade = upgrade_of(plan, tenant, await _bought(room), await _moves(room))
-        except Refused:
-            return  # asked again by the browser
-        if upgrade == seen:
-            yield nothing_new()
-        else:
-            yield shown(part.render({"upgrade": upgrade, "root": room.root}))
-        if upgrade.is_done:
-            yield over()
-            return
-        seen = upgrade
-        await asyncio.sleep(LOOK_S)
 
 
 async def _plan(room: Workspace, name: str) -> PlanShown | None:
