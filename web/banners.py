@@ -60,7 +60,7 @@ def banners_of_accesses(accesses: Iterable[AccessSeen]) -> list[Banner]:
             said=f"{each.by} of our staff may {_MAY[each.mode]} the rows of this workspace until "
             f"{moment(each.ends_at)}: {each.reason} ({each.ticket}).",
             is_bad=each.mode is AccessMode.WRITE,
-            path="/audit?staff=yes",
+            path=f"/access/{each.id}",
             label="See what is done",
         )
         for each in accesses

@@ -1,4 +1,4 @@
-"""Staff's access to a tenant's rows, and the audit that vouches for it, as pages of the console."""
+"""Staff's access to a tenant's rows, as pages of the console and of the tenant's workspace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from web.staff import access, rows, verifying
+from web.staff import access, own, rows, verifying
 
 PAGES: Sequence[ControllerRouterHandler] = (
     access.show_accesses,
@@ -16,4 +16,6 @@ PAGES: Sequence[ControllerRouterHandler] = (
     rows.show_rows,
     rows.change_rows,
     verifying.verify,
+    own.show_own_accesses,
+    own.show_own_access,
 )

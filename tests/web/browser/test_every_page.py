@@ -33,6 +33,7 @@ OF_A_WORKSPACE = (
     "/data/delete",
     "/billing",
     "/audit",
+    "/access",
     "/nothing-here",
 )
 OF_AN_UPGRADE = ("/location", "/general", "/welcome", "/upgrade/return?plan=pro")

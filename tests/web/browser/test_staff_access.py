@@ -39,6 +39,12 @@ async def test_a_break_glass_session_is_seen_by_the_tenant(
         await owner.open(f"/w/{shop.slug}/audit?staff=yes")
         await says(owner, "access.ask", "access.approve", "access.begin", "POST /artists")
         await fit(owner)
+        await owner.open(f"/w/{shop.slug}/access")
+        await fit(owner)
+        await owner.page.locator("td a").first.click()
+        await owner.page.get_by_role("heading", name="Access of our staff").wait_for()
+        await says(owner, "INSERT INTO", "POST /artists")
+        await fit(owner)
         await end(bob, where)
         await ada.open(f"{where}/rows?path=/artists")
         assert ada.page.url == ada.origin + where

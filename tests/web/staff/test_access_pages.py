@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from tests.gateways import Customer, GatewayWorld, expect, sign_up
@@ -84,6 +86,12 @@ async def test_an_observer_reads_under_a_banner_and_ends_it(
     await owner.get(f"/w/{shop.slug}")
     assert "of our staff may read the rows of this workspace until" in owner.text
     assert "totals are wrong (T-1)" in owner.text
+    await owner.get(f"/w/{shop.slug}/access")
+    assert "active" in owner.text
+    await owner.get(f"/w/{shop.slug}/access/{where.rpartition('/')[2]}")
+    assert "GET /artists?limit" in owner.text
+    assert "SELECT" in owner.text
+    assert (await owner.get(f"/w/{shop.slug}/access/{uuid.uuid4()}")).status_code == 404
     await owner.get(f"/w/{shop.slug}/audit?staff=yes")
     assert "access.begin" in owner.text
     assert "GET /artists?limit" in owner.text
