@@ -21,6 +21,7 @@ from router.catalog import letters
 from router.catalog.letters import LETTER_LIFE
 from router.catalog.news import follow
 from router.errors import PlatformError
+from router.tasks import end
 
 if TYPE_CHECKING:
     import aiosmtplib
@@ -42,6 +43,9 @@ LEASE: Final = timedelta(minutes=5)
 ROUND_S_MAX: Final = 240.0
 AGAIN_AFTER_MIN: Final = timedelta(seconds=5)
 AGAIN_AFTER_MAX: Final = timedelta(minutes=10)
+FOREIGN_KEY: Final = (
+    "it was sealed with another STEPWELL_SECRET_KEY: add that one behind the one that holds now"
+)
 ERROR_LENGTH_MAX: Final = 500
 _DOUBLINGS_MAX: Final = 20
 _log = structlog.get_logger("stepwell.mail")
@@ -68,8 +72,9 @@ class Postman:
 
     async def keep(self) -> None:
         """Go round until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(follow(self._catalog, MAIL_CHANNEL, self))
+        following = follow(self._catalog, MAIL_CHANNEL, self)
+        ears = asyncio.get_running_loop().create_task(following)
+        try:
             while True:
                 self._woken.clear()
                 try:
@@ -80,6 +85,9 @@ class Postman:
                     # Not wait_for: Python 3.11's swallows a cancellation that meets a result.
                     async with asyncio.timeout(POLL_S):
                         await self._woken.wait()
+        finally:
+            # Not a TaskGroup, which cancels a task once: one cancellation may be lost.
+            await end(ears)
 
     def heard(self, payload: str) -> None:
         """Look at once: there is mail."""
@@ -155,8 +163,11 @@ class Postman:
         if letter.is_late:
             await self._give_up(letter, "nobody needs it any more: it waited for too long")
             return False
+        if letter.values is None:
+            await self._postpone(letter, FOREIGN_KEY)
+            return False
         try:
-            await hand_over(client, self._wording.message_of(letter))
+            await hand_over(client, self._wording.message_of(letter, letter.values))
         except UnwordedLetter as error:
             await self._give_up(letter, str(error))
             return False

@@ -97,9 +97,10 @@ async def reach(address: SmtpAddress) -> AsyncGenerator[aiosmtplib.SMTP]:
         raise NotTaken(_told(error, address), is_away=True) from error
     try:
         yield client
-    finally:
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):
             await client.quit()
+    finally:
+        # Whoever was broken off says no farewell: it would wait behind the command that was.
         client.close()
 
 

@@ -66,9 +66,9 @@ class Wording:
         )
         self._page = markup.get_template("letter.html")
 
-    def message_of(self, letter: DueLetter) -> EmailMessage:
+    def message_of(self, letter: DueLetter, values: Mapping[str, str]) -> EmailMessage:
         """Make the message; raises UnwordedLetter. Sent again, it has the same Message-ID."""
-        subject, text = self.say(letter.kind, letter.values)
+        subject, text = self.say(letter.kind, values)
         paragraphs = paragraphs_of(text)
         message = EmailMessage(policy=SMTP)
         message["From"] = formataddr((SENDER_NAME, self.sender))

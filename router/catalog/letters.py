@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from router.errors import SettingsWrong
 from router.sql import load
 from router.words import TenantId
 
@@ -36,12 +37,15 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DueLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter that is to be sent now. Its id is the same at each attempt."""
+    """A letter that is to be sent now. Its id is the same at each attempt.
+
+    ``values`` is None where another secret key sealed it than those that are known here.
+    """
 
     id: UUID
     kind: str
     recipient: str
-    values: dict[str, str]
+    values: dict[str, str] | None
     made_at: datetime
     attempts: int
     is_late: bool
@@ -157,16 +161,23 @@ def day(at: datetime) -> str:
 
 
 def _due(row: asyncpg.Record, sealer: Sealer) -> DueLetter:
-    plain = sealer.unseal(row["values_sealed"], purpose=_purpose(row["id"]))
     return DueLetter(
         id=row["id"],
         kind=row["kind"],
         recipient=row["recipient"],
-        values=msgspec.json.decode(plain, type=dict[str, str]),
+        values=_values(row, sealer),
         made_at=row["made_at"],
         attempts=row["attempts"],
         is_late=row["is_late"],
     )
+
+
+def _values(row: asyncpg.Record, sealer: Sealer) -> dict[str, str] | None:
+    try:
+        plain = sealer.unseal(row["values_sealed"], purpose=_purpose(row["id"]))
+    except SettingsWrong:
+        return None  # it must not keep the others of its claim from being sent
+    return msgspec.json.decode(plain, type=dict[str, str])
 
 
 def _purpose(letter_id: UUID) -> str:

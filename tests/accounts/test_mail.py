@@ -20,6 +20,8 @@ from deploy.stack.ports import free_port
 from router.catalog import letters, moves
 from router.catalog.letters import Letter
 from router.errors import SettingsWrong
+from router.sealing import Sealer
+from router.tasks import end
 from tests.accounts.people import SENDER, Town
 from tests.accounts.post_office import PostOffice, text_of
 from tests.gateways import Customer, GatewayWorld, new_slug
@@ -178,6 +180,23 @@ async def test_an_address_that_is_refused_for_now_is_tried_again(
     assert len(await town.mail(to)) == 1
 
 
+async def test_a_letter_of_another_key_waits_and_holds_nobody_else_up(
+    made: GatewayWorld, town: Town
+) -> None:
+    foreign, to = new_address(), new_address()
+    letter = Letter(kind="password", recipient=foreign)
+    async with made.platform.catalog.transaction() as connection:
+        sealer = Sealer([b"another secret key of 32 bytes or more"])
+        letter_id = await letters.put(connection, sealer, letter)
+    await write(made, to=to)
+    assert len(await town.mail(to)) == 1
+    waiting = await state_of(made, letter_id)
+    assert "another STEPWELL_SECRET_KEY" in waiting["error"]
+    assert waiting["given_up_at"] is None
+    async with made.platform.catalog.connection() as connection:
+        await letters.give_up(connection, letter_id, error="the test is over")
+
+
 async def test_a_letter_that_comes_too_late_is_not_sent(made: GatewayWorld, town: Town) -> None:
     to = new_address()
     letter_id = await write(made, to=to, life=timedelta(seconds=-1))
@@ -213,8 +232,7 @@ async def test_a_postman_hears_of_a_letter(made: GatewayWorld, town: Town) -> No
             while to not in town.office.recipients:
                 await asyncio.sleep(0.02)
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await end(working)
 
 
 async def test_what_is_told_of_a_workspace_reaches_who_sees_to_its_bills(
@@ -281,7 +299,7 @@ def test_what_people_call_a_workspace_makes_neither_header_nor_paragraph_nor_mar
         attempts=1,
         is_late=False,
     )
-    message: EmailMessage = Wording(sender=SENDER).message_of(due)
+    message: EmailMessage = Wording(sender=SENDER).message_of(due, values)
     assert message["Bcc"] is None
     page = message.get_body(("html",))
     assert page is not None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
+import time
 from collections import Counter
 
 import httpx
@@ -14,6 +16,8 @@ import pytest
 from tests.cli.teller import Teller
 from tests.cli.worlds import IMPATIENT, Stack, running
 from tests.stack.worlds import living, open_folder
+
+LETTER_S_MAX = 60.0
 
 
 def test_status_tells_programs_everything(stack: Stack) -> None:
@@ -62,6 +66,21 @@ def test_the_demo_has_staff_who_enter_the_console(stack: Stack, role: str) -> No
         headers = {"Authorization": f"Bearer {token}"}
         listed = client.get("/api/ops/staff", headers=headers).raise_for_status().json()
     assert login["email"] in [each["email"] for each in listed["items"]]
+
+
+def test_the_letter_of_a_sign_up_comes_to_the_mailbox(stack: Stack) -> None:
+    slug = f"mail-{secrets.token_hex(4)}"
+    email = f"ann@{slug}.example"
+    body = {"email": email, "password": "correct horse battery", "company": "Ann", "slug": slug}
+    with httpx.Client(base_url=f"http://{stack.status().gateways[0]}", timeout=60) as client:
+        client.post("/api/signup", json=body).raise_for_status()
+        found: list[dict[str, str]] = []
+        deadline_s = time.monotonic() + LETTER_S_MAX
+        while not found and time.monotonic() < deadline_s:
+            answer = client.get("/api/mailbox", params={"to": email}).raise_for_status()
+            found = msgspec.convert(answer.json()["items"], list[dict[str, str]])
+            time.sleep(0.1)
+    assert [each["subject"] for each in found] == ["Confirm your e-mail address"]
 
 
 def test_a_second_up_is_refused_with_a_sentence(stack: Stack) -> None:
