@@ -88,5 +88,6 @@ async def _page(visitor: Visitor, token: str, form: Form = EMPTY) -> Template:
         "invitation": shown,
         "is_theirs": me is not None and shown is not None and me.user.email == shown.email,
     }
-    status = HTTPStatus.NOT_FOUND if shown is None and not form.problem else None
+    is_missing = shown is None and bool(token) and not form.problem
+    status = HTTPStatus.NOT_FOUND if is_missing else None
     return visitor.page("accounts/invitation.html", given, form=form, status=status)

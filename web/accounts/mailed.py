@@ -30,7 +30,7 @@ Token = Annotated[str, QueryParameter(name="token", max_length=200)]
 
 def take_along(visitor: Visitor, token: str) -> Redirect:
     """Go on to the same page without the token."""
-    answer = visitor.to(visitor.path)
+    answer, token = visitor.to(visitor.path), token.strip()
     if _could_be(token):
         answer.set_cookie(cookie(_COOKIE, token, TOKEN_S_MAX))
     return answer

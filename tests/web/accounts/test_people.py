@@ -194,11 +194,26 @@ async def test_who_is_logged_in_as_another_is_told_so(
 
 
 async def test_an_invitation_that_is_not_open_says_what_to_do(surfer: Surfer) -> None:
-    for path in ("/invitation", "/invitation?token=stw_i_" + "x" * 43, "/invitation?token=%00"):
-        answer = await surfer.get(path)
-        answer = await surfer.get("/invitation")
-        assert answer.status_code == 404
-        assert "Ask whoever invited you" in surfer.text
+    await surfer.get("/invitation?token=stw_i_" + "x" * 43)
+    assert (await surfer.get("/invitation")).status_code == 404
+    assert "Ask whoever invited you" in surfer.text
+
+
+async def test_a_token_that_was_handed_on_can_be_typed(
+    made: GatewayWorld, surfer: Surfer, shop: Customer
+) -> None:
+    body = {"email": f"new@{new_slug()}.example", "role": "member"}
+    answer = await made.client.post("/api/invitations", json=body, headers=shop.headers)
+    token = expect(answer, 201)["token"]
+    assert (await surfer.get("/invitation?token=%00")).status_code == 303
+    assert (await surfer.get("/invitation")).status_code == 200
+    assert surfer.forms["/invitation"] == {"token": ""}
+    await surfer.get(f"/invitation?token=%20{token}")
+    await surfer.get("/invitation")
+    form = {"password": NEW_PASSWORD}
+    assert (await surfer.submit("/invitation", form)).headers["location"] == f"/w/{shop.slug}"
+    # Who only was handed a token hasn't shown that the address is theirs.
+    assert (await me(made, surfer))["user"]["email_verified"] is False
 
 
 async def test_a_name_is_changed_and_kept_when_it_is_wrong(
