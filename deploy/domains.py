@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from router.catalog.claims import Claim
 
 ROUND_S: Final = 30.0
-#: Claims that are looked at in a row, before the next round asks which are due.
+#: Claims that are taken before the next round asks which are due.
 CLAIMS_AT_ONCE: Final = 50
+#: Of these, questions that wait for an answer: who has a dead name server holds up nobody for long.
+LOOKS_AT_ONCE: Final = 10
 ACTOR: Final = "worker"
 _log = structlog.get_logger("stepwell.domains")
 
@@ -31,6 +33,7 @@ class DomainKeeper:
         self._catalog = platform.catalog
         self._records = platform.records
         self._grace = timedelta(seconds=platform.settings.domain_grace_s)
+        self._turns = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def keep(self) -> None:
         """Go round until cancelled."""
@@ -43,11 +46,17 @@ class DomainKeeper:
         """Look at the claims whose time has come; returns how many these were."""
         async with self._catalog.transaction() as connection:
             due = await claims.due(connection, items_max=CLAIMS_AT_ONCE)
-        for claim in due:
-            # It may be taken away meanwhile.
+        looks = await asyncio.gather(*map(self._in_turn, due), return_exceptions=True)
+        for error in looks:
+            if error is not None:
+                raise error
+        return len(due)
+
+    async def _in_turn(self, claim: Claim) -> None:
+        # It may be taken away meanwhile.
+        async with self._turns:
             with contextlib.suppress(NotFound):
                 await self._look_at(claim)
-        return len(due)
 
     async def _look_at(self, claim: Claim) -> None:
         try:

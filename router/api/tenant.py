@@ -18,6 +18,7 @@ from router.api.parts import Parts
 from router.api.shapes import Name, OperationShown, Word
 from router.api.usage import measure
 from router.catalog import archives, operations, tenants
+from router.catalog.archives import ERASE
 from router.catalog.operations import OperationFilter
 from router.catalog.roles import Permission
 from router.errors import CatalogUnreachable
@@ -92,6 +93,8 @@ async def _whole(parts: Parts, tenant: Tenant) -> TenantWhole:
         usage = {each.metric: each.used for each in await measure(parts, tenant)}
         operation = _without_error(await running_operation(parts, tenant))
         ends_at = await _ends_at(parts, tenant)
+        if operation is not None and (operation.kind, operation.step) == (ERASE, None):
+            operation = None  # it waits for its day, which is told
     except CatalogUnreachable:
         pass  # what this process remembers is served all the same
     return TenantWhole(

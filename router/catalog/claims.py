@@ -173,7 +173,8 @@ async def heed(
 
 async def heed_silence(connection: Connection, looked: Claim) -> Claim:
     """Note that nobody could say: nothing is served or let go for that."""
-    await _miss(connection, looked, "no name server answered: this is looked at again")
+    said = "no name server answered: this is looked at again"
+    await connection.execute(_SQL["missing"], looked.tenant_id, looked.name, said, LOOK_LOST)
     return await get(connection, looked.tenant_id, looked.name)
 
 

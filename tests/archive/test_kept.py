@@ -322,6 +322,8 @@ async def test_an_owner_ends_a_workspace_and_takes_it_back(made: GatewayWorld) -
     told = expect(await made.client.post("/api/deletion", json=body, headers=headers), 202)
     again = expect(await made.client.post("/api/deletion", json=body, headers=headers), 202)
     assert (told["is_begun"], told["due_at"]) == (False, again["due_at"])
+    shown = expect(await made.client.get("/api/tenant", headers=headers), 200)
+    assert (shown["ends_at"], shown["operation"]) == (told["due_at"], None)
     # All goes on until the day.
     answer = await made.client.post("/artists", json={"name": "X"}, headers=bearer(customer.key))
     expect(answer, 201)

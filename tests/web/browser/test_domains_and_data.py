@@ -71,3 +71,6 @@ async def test_an_archive_is_watched_until_it_is_there_and_fetched(
         assert download.suggested_filename.startswith(customer.slug)
         with zipfile.ZipFile(await download.path()) as archive:
             assert archive.testzip() is None
+        async with person.page.expect_navigation():
+            await person.page.get_by_role("link", name="Restore").click()
+        assert await person.faults() == []
