@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from router.catalog import audit, moves, operations, tenants
+from router.catalog import audit, moves, operations, tenants, waves
 from router.catalog.catalog import Page
 from router.catalog.operations import NewOperation, Operation, OperationState, Superseded
 from router.errors import Conflict, NotFound
@@ -310,6 +310,8 @@ async def certify(connection: Connection, progress: Progress, certificate: Certi
         hashlib.sha256(document.encode()).hexdigest(),
     )
     await connection.execute(_SQL["drop_placement"], certificate.tenant)
+    for placement in certificate.places:
+        await waves.left(connection, placement)
     # Once more for the directories, which forget where it was.
     await tenants.set_status(connection, certificate.tenant, TenantStatus.ERASED)
     deed = audit.Deed(

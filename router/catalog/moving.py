@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from router.catalog import audit, moves, operations, placements
+from router.catalog import audit, moves, operations, placements, waves
 from router.catalog.audit import Deed
 from router.catalog.move_words import KEEP, MOVE, SETTLE, Receipt, place_told
 from router.catalog.moves import AboutMove, encoded
@@ -148,7 +148,9 @@ async def undone(
 
 async def finish_undo(connection: Connection, progress: Progress) -> None:
     """Record that nothing is left at the place that the undoing left, and end the move."""
-    await connection.execute(_SQL["ended"], move_of(progress.operation))
+    move = await moves.get(connection, move_of(progress.operation))
+    await connection.execute(_SQL["ended"], move.id)
+    await waves.left(connection, move.target)
     await progress.finish_in(connection)
 
 
@@ -184,6 +186,7 @@ async def settled(
     """Record that the source is gone, and end the move."""
     move = await moves.get(connection, move_of(progress.operation))
     await connection.execute(_SQL["settled"], move.id)
+    await waves.left(connection, move.source)
     await _tell(connection, move, "move.settled", {"rows_erased": dict(rows_erased)})
     await progress.finish_in(connection)
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from router.catalog.moves import By
     from router.catalog.operations import Operation
     from router.connect import Connection
+    from router.words import Placement
 
 FAILURES_MAX = 100
 _SQL = load("router.catalog", "waves.sql")
@@ -339,6 +340,13 @@ async def gone(connection: Connection, places: Iterable[Place]) -> None:
     keys = [each.key for each in places]
     if keys:
         await connection.execute(_SQL["gone"], *map(list, zip(*keys, strict=True)))
+
+
+async def left(connection: Connection, placement: Placement) -> None:
+    """Forget a place of one tenant's own that was taken away; shared tables stay."""
+    if placement.tier is not Tier.ROWS:
+        key = (placement.cluster, placement.database, placement.schema)
+        await connection.execute(_SQL["gone"], *[[each] for each in key])
 
 
 async def occupied(connection: Connection) -> dict[tuple[str, str, str], Occupied]:

@@ -135,6 +135,8 @@ async def test_who_is_behind_moves_after_the_migration(nursery: Nursery) -> None
     await nursery.move(begun.operation.id)
     moved = await nursery.look_up(tenant)
     assert moved.tier is Tier.DATABASE
+    async with nursery.platform.catalog.connection() as connection:
+        assert await waves.revision_at(connection, canary.key) is None
     assert await nursery.revision_of(moved) == NEW
 
 
