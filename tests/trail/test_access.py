@@ -125,6 +125,22 @@ async def test_an_end_holds_at_once_everywhere_and_in_mid_request(
     assert again["ended_by"] == second.email
 
 
+async def test_a_request_that_is_broken_off_stands_there_without_a_status(
+    made: GatewayWorld, shop: Customer, operator: Colleague
+) -> None:
+    access_id, token = await enter(made, operator, shop.slug)
+    GATES[access_id] = has_begun, may_go_on = asyncio.Event(), asyncio.Event()
+    async with asyncio.timeout(DEADLINE_S):
+        leaving = asyncio.create_task(made.client.get(f"/waiting/{access_id}", headers=token))
+        await has_begun.wait()
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    (line,) = await transcript(made, operator, access_id)
+    assert (line["status"], line["statements"]) == (None, ["SELECT 'before'"])
+    await act(made, operator, access_id, "end")
+    may_go_on.set()
+
+
 async def test_what_staff_do_is_not_counted_as_the_tenants_use(
     made: GatewayWorld, operator: Colleague
 ) -> None:
