@@ -136,7 +136,8 @@ async def test_the_pages_tell_nobody_who_has_an_account(made: GatewayWorld) -> N
     known, unknown = (await sign_up(made.client)).email, f"a@{new_slug()}.example"
     seen: list[list[tuple[int, str]]] = []
     for email in (known, unknown):
-        surfer, shown = Surfer(made.client), []
+        surfer = Surfer(made.client)
+        shown: list[tuple[int, str]] = []
         for path, action, more in (
             ("/login", "/login", {"password": NEW_PASSWORD}),
             ("/reset", "/reset/ask", {}),
