@@ -14,7 +14,7 @@ import structlog
 
 from deploy.archiving import WantedRestore, record_restore
 from deploy.leaving import check_leaving
-from deploy.operations import archive_terms
+from deploy.terms import archive_terms
 from promotion.archive_export import path_of
 from promotion.archive_file import opened
 from promotion.archive_form import assert_fits

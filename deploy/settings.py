@@ -177,6 +177,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "seconds",
         ),
     ] = 15.0
+    checkup_s: Annotated[
+        _Seconds,
+        _said("how often a worker has the doctor look at every live database", "seconds"),
+    ] = 900.0
     worker_poll_s: Annotated[
         _Seconds, _said("how often the worker looks for operations when nothing woke it", "seconds")
     ] = 1.0

@@ -15,6 +15,7 @@ from deploy.accesses import end_accesses
 from deploy.answering import answering
 from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
+from deploy.checkup import keep_checked
 from deploy.domains import DomainKeeper
 from deploy.keeping import Keeping
 from deploy.mail.chores import mail_chores
@@ -57,6 +58,7 @@ async def _work(settings: Settings) -> None:
         _log.info("working", product=settings.product)
         chores = {
             "reference tables": ReferenceKeeper(platform).keep,
+            "checkup": lambda: keep_checked(platform),
             "watchdog": lambda: watch(platform),
             "domains": DomainKeeper(platform).keep,
             "archives": Keeping(platform).keep,

@@ -43,6 +43,7 @@ from router.api.invitations import (
     show_open_invitation,
     withdraw_invitation,
 )
+from router.api.isolation import look_now, show_isolation
 from router.api.keys import list_keys, make_key, revoke_key
 from router.api.location import show_location
 from router.api.me import show_me
@@ -221,6 +222,8 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     cancel_migration,
     list_places,
     search_tenants,
+    show_isolation,
+    look_now,
     list_clusters,
     list_ops_audit,
     verify_audit,

@@ -30,6 +30,7 @@ CHANGES = (
     ("/api/ops/tenants/{slug}/suspend", None),
     ("/api/ops/tenants/{slug}/resume", None),
     ("/api/ops/tenants/{slug}/maintenance", {"on": True}),
+    ("/api/ops/isolation", None),
 )
 READS = (
     "/api/ops/tenants",
@@ -37,6 +38,7 @@ READS = (
     "/api/ops/clusters",
     "/api/ops/audit",
     "/api/ops/search?q={slug}",
+    "/api/ops/isolation",
 )
 
 

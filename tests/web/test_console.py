@@ -11,11 +11,23 @@ from collections.abc import AsyncGenerator
 import pytest
 from prometheus_client import CollectorRegistry
 
+from deploy.checkup import keep_checked
 from deploy.operations import make_runner
+from router.tasks import end
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 from tests.web.surfing import Surfer
 
-LISTS = ["", "/tenants", "/moves", "/migrations", "/clusters", "/inbox", "/access", "/audit"]
+LISTS = [
+    "",
+    "/tenants",
+    "/moves",
+    "/migrations",
+    "/clusters",
+    "/isolation",
+    "/inbox",
+    "/access",
+    "/audit",
+]
 
 
 async def staff(made: GatewayWorld, role: str) -> Surfer:
@@ -64,7 +76,7 @@ async def test_an_observer_may_look_and_not_change(
     root = f"/console/tenants/{shop.slug}"
     answer = await observer.get(root)
     assert answer.status_code == 200
-    assert set(observer.forms) == {"/logout"}
+    assert set(observer.forms) == {"/logout", "/console/search"}
     token = observer.forms["/logout"]["_csrf_token"]
     sent = {"_csrf_token": token, "reason": "why not", "confirm": shop.slug, "tier": "schema"}
     for path in (f"{root}/move", f"{root}/suspend", f"/console/moves/{uuid.uuid4()}/undo"):
@@ -202,3 +214,38 @@ async def test_an_event_that_is_not_there_can_not_be_replayed(operator: Surfer) 
     sent = {"_csrf_token": token, "reason": "look again"}
     answer = await operator.post("/console/inbox/evt_none/replay", sent)
     assert answer.status_code == 422
+
+
+async def test_the_doctors_report_is_kept_and_renewed_when_asked_for(
+    made: GatewayWorld, operator: Surfer
+) -> None:
+    path = "/console/isolation"
+    await operator.get(path)
+    refused = await operator.submit(path, {"reason": ""})
+    assert refused.status_code == 422
+    assert "Say why" in operator.text
+    await operator.submit(path, {"reason": "somebody asked"})
+    looking = asyncio.create_task(keep_checked(made.platform))
+    try:
+        async with asyncio.timeout(60):
+            while "Every rule holds" not in (await operator.get(path), operator.text)[1]:
+                await asyncio.sleep(0.1)
+        async with made.platform.fleet.admin("shared-1", await shared_database(made)) as connection:
+            await connection.execute("ALTER TABLE shared.genre NO FORCE ROW LEVEL SECURITY")
+        await operator.submit(path, {"reason": "something was changed by hand"})
+        async with asyncio.timeout(60):
+            while "grave" not in (await operator.get(path), operator.text)[1]:
+                await asyncio.sleep(0.1)
+        assert "genre" in operator.text
+        await operator.get("/console")
+        assert "grave holes" in operator.text
+    finally:
+        await end(looking)
+        async with made.platform.fleet.admin("shared-1", await shared_database(made)) as connection:
+            await connection.execute("ALTER TABLE shared.genre FORCE ROW LEVEL SECURITY")
+
+
+async def shared_database(made: GatewayWorld) -> str:
+    name = made.platform.fleet.cluster("shared-1").shared_database
+    assert name is not None
+    return name

@@ -12,6 +12,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     lists.overview,
     search.search,
     lists.show_clusters,
+    lists.show_isolation,
+    lists.look_now,
     lists.show_inbox,
     lists.replay,
     lists.show_audit,

@@ -13,6 +13,7 @@ from billing.inbox import EventState
 from billing.ops_routes import EventLine
 from router.api.audit import AuditLine
 from router.api.fleet import ClusterShown
+from router.api.isolation import IsolationShown
 from router.api.shapes import List
 from router.catalog.move_words import MoveDocument
 from web.api import Refused
@@ -33,7 +34,13 @@ async def overview(visitor: NamedDependency[Visitor]) -> Template:
     moves = await api.get("/api/ops/moves", List[MoveDocument], asked)
     clusters = await api.get("/api/ops/clusters", List[ClusterShown])
     audit = await api.get("/api/ops/audit", List[AuditLine], asked)
-    given = {"moves": moves.items, "clusters": clusters.items, "deeds": audit.items}
+    report = await api.get("/api/ops/isolation", IsolationShown)
+    given = {
+        "report": report,
+        "moves": moves.items,
+        "clusters": clusters.items,
+        "deeds": audit.items,
+    }
     return visitor.page("console/overview.html", given)
 
 
@@ -73,6 +80,34 @@ async def replay(
     except Refused as refused:
         return await _inbox_page(visitor, {}, form=form.refused(refused))
     return visitor.to("/console/inbox", said=f"Event {event_id} is looked at again.")
+
+
+@get("/console/isolation", include_in_schema=False)
+async def show_isolation(visitor: NamedDependency[Visitor]) -> Template:
+    """What the doctor found when it looked last."""
+    await visitor.staff()
+    return await _isolation_page(visitor)
+
+
+@post("/console/isolation", status_code=200, include_in_schema=False)
+async def look_now(
+    visitor: NamedDependency[Visitor], request: Request[Any, Any, Any]
+) -> Template | Redirect:
+    """A worker has the doctor look; asked for twice, it looks once."""
+    await visitor.staff(CHANGES)
+    form = checked(await read_form(request))
+    if form.errors:
+        return await _isolation_page(visitor, form)
+    try:
+        await visitor.api.do("POST", "/api/ops/isolation", change=form.change)
+    except Refused as refused:
+        return await _isolation_page(visitor, form.refused(refused))
+    return visitor.to("/console/isolation", said="The doctor looks: come back in some seconds.")
+
+
+async def _isolation_page(visitor: Visitor, form: Form = EMPTY) -> Template:
+    report = await visitor.api.get("/api/ops/isolation", IsolationShown)
+    return visitor.page("console/isolation.html", {"report": report}, form=form)
 
 
 @get("/console/audit", include_in_schema=False)

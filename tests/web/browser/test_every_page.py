@@ -46,6 +46,7 @@ OF_THE_CONSOLE = (
     "/console/moves",
     "/console/migrations",
     "/console/clusters",
+    "/console/isolation",
     "/console/inbox",
     "/console/access",
     "/console/audit",

@@ -1,4 +1,4 @@
-"""Search: a tenant by whatever an operator was given of it."""
+"""The console: what operators look a tenant up by, and what the doctor found last."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-FOLDER = Path(__file__).with_name("0010_search")
+FOLDER = Path(__file__).with_name("0010_console")
 
 
 def upgrade() -> None:
-    """Add the indexes."""
+    """Add the indexes and the table."""
     op.execute(FOLDER.joinpath("tables.sql").read_text(encoding="utf-8"))
 
 
 def downgrade() -> None:
-    """Take them away: they hold nothing of their own."""
+    """Take them away: whatever they hold is found again."""
+    op.drop_table("checkup", schema="catalog")
     for name in ("audit_by_request", "billing_by_customer", "invitation_by_email"):
         op.drop_index(name, schema="catalog")

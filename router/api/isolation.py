@@ -1,0 +1,54 @@
+"""The doctor's last report, for operators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from litestar import get, post
+from litestar.di import NamedDependency
+
+from router.api.errand import Errand
+from router.catalog import checkups
+from router.catalog.checkups import Checkup, CheckupFinding
+
+
+class IsolationShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the doctor found when it looked last; `looked_at` is null until it did.
+
+    `is_due`: a worker will look, or is looking, and there will be a newer report.
+    """
+
+    looked_at: datetime | None
+    is_due: bool
+    rules: int
+    grave: int
+    findings: list[CheckupFinding]
+
+
+@get("/isolation", tags=["operators"], summary="What the doctor found")
+async def show_isolation(errand: NamedDependency[Errand]) -> IsolationShown:
+    """Every rule of isolation and configuration, against the live databases; the grave first."""
+    async with errand.parts.catalog.connection() as connection:
+        return _shown(await checkups.last(connection))
+
+
+@post("/isolation", status_code=202, tags=["operators"], summary="Have the doctor look now")
+async def look_now(errand: NamedDependency[Errand]) -> IsolationShown:
+    """A worker looks within seconds; ask again until `looked_at` is later than this call."""
+    connection = await errand.connection()
+    await checkups.want(connection)
+    await errand.note("isolation.look", "doctor", tenant_id=None)
+    return _shown(await checkups.last(connection))
+
+
+def _shown(last: Checkup | None) -> IsolationShown:
+    if last is None:
+        return IsolationShown(looked_at=None, is_due=True, rules=0, grave=0, findings=[])
+    return IsolationShown(
+        looked_at=last.ended_at,
+        is_due=last.is_due,
+        rules=last.rules,
+        grave=sum(each.grave for each in last.findings),
+        findings=sorted(last.findings, key=lambda each: (not each.grave, each.rule, each.where)),
+    )
