@@ -34,7 +34,7 @@ from router.catalog import (
 )
 from router.catalog.moves import By, Goal
 from router.catalog.onboarding_facts import ARCHIVE_NAME, Thresholds, read_facts
-from router.catalog.onboarding_steps import lacks_to_begin, next_stage, previous_stage
+from router.catalog.onboarding_steps import is_there, lacks_to_begin, next_stage, previous_stage
 from router.catalog.onboarding_words import (
     ACCEPTANCE,
     STAGES,
@@ -217,7 +217,8 @@ class Onboardings:
     async def _begin(self, found: Onboarding, seen: Seen, by: By, opened: Opened) -> Acted:
         if found.stage is not Stage.DATA:
             raise Conflict(f"{found.name} is at {found.stage.value}: its tenant isn't brought now")
-        if found.tenant_id is not None and seen.facts.trouble is None:
+        is_done = seen.facts.is_moving or is_there(found.document, seen.facts)
+        if found.tenant_id is not None and is_done and seen.facts.trouble is None:
             raise Conflict(f"the tenant of {found.name} is on its way, or there, already")
         _demand(found, lacks_to_begin(found, seen.facts))
         match found.document.data.source:
@@ -295,7 +296,7 @@ class Onboardings:
     ) -> Acted:
         """Keep whose onboarding it is; the first time the terms begin to hold."""
         operation_id, by = begun
-        if found.tenant_id is None:
+        if found.tenant_id != tenant.id:
             await _agree(connection, found, tenant, by)
         changed = msgspec.structs.replace(
             found,

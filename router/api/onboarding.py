@@ -155,7 +155,10 @@ class BroughtTenant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OnboardingShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An onboarding with what it lacks; ``has_password`` is all that is told of a password."""
+    """An onboarding with what it lacks; ``has_password`` is all that is told of a password.
+
+    ``is_busy``: something goes on by itself that the next stage waits for.
+    """
 
     line: OnboardingLine
     parties: Parties
@@ -172,6 +175,7 @@ class OnboardingShown(msgspec.Struct, frozen=True, kw_only=True):
     checking: OperationShown | None
     receipt: Receipt | None
     invoice: str | None
+    is_busy: bool
     next: Stage | None
     missing: list[Missing]
 
@@ -195,6 +199,7 @@ class OnboardingShown(msgspec.Struct, frozen=True, kw_only=True):
             checking=OperationShown.of(seen.checking) if seen.checking else None,
             receipt=seen.receipt,
             invoice=given.invoice,
+            is_busy=seen.facts.is_moving or seen.facts.is_checking,
             next=ahead.stage,
             missing=list(ahead.missing),
         )

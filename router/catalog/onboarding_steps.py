@@ -84,6 +84,11 @@ def lacks_to_begin(onboarding: Onboarding, facts: Facts) -> tuple[Missing, ...]:
     return (Missing(field=_source_field(onboarding.document), says=facts.source_says),)
 
 
+def is_there(given: Document, facts: Facts) -> bool:
+    """Tell whether the tenant's rows are where they were to go."""
+    return facts.tenant_at == (Tier.DATABASE, given.place.cluster)
+
+
 def previous_stage(stage: Stage) -> Stage | None:
     """Return the stage before, while nothing was done yet that would have to be undone."""
     return {Stage.CONTRACT: Stage.DRAFT, Stage.PROVISIONING: Stage.CONTRACT}.get(stage)
@@ -149,10 +154,12 @@ def _data(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:
     field = _source_field(given)
     if facts.trouble is not None:
         yield field, facts.trouble
-    elif facts.tenant_at is None:
+    elif facts.tenant_at is None and not facts.is_moving:
         yield field, facts.source_says or "begin: the tenant isn't on its way yet"
-    elif facts.is_moving or facts.tenant_at != (Tier.DATABASE, given.place.cluster):
+    elif facts.is_moving:
         yield field, "wait: the tenant is on its way to its place"
+    elif not is_there(given, facts):
+        yield field, "the tenant isn't at its place, nor on its way there: begin again"
     elif not facts.is_served:
         yield field, "the tenant isn't served: an operator resumes it"
 

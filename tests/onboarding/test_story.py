@@ -91,6 +91,24 @@ async def test_a_trial_becomes_an_enterprise_with_a_receipt(made: GatewayWorld) 
     assert "brought in already" in (await other.act("begin", 409))["detail"]
 
 
+async def test_a_move_that_was_cancelled_is_begun_again(made: GatewayWorld) -> None:
+    ada, shop = by_token(made), await sign_up(made.client)
+    await ada.up_to("data", source="workspace", workspace=shop.slug)
+    await ada.act("begin")
+    assert ada.shown["is_busy"]
+    move = f"/api/ops/moves/{ada.shown['operation']['id']}/cancel"
+    expect(await made.client.post(move, headers=ops()), 200)
+    async with working(made):
+        async with asyncio.timeout(DEADLINE_S):
+            while (await ada.look())["is_busy"]:
+                await asyncio.sleep(0.1)
+        assert ada.shown["operation"]["state"] == "cancelled"
+        assert ada.missing == ["workspace"]
+        await ada.act("begin")
+        await until_ready(ada)
+    assert ada.shown["tenant"]["tier"] == "database"
+
+
 async def test_who_begins_with_nothing_gets_a_database_and_an_owner(made: GatewayWorld) -> None:
     ada, slug = by_token(made), new_slug("acme")
     await ada.up_to("data", source="new", slug="Not A Slug")

@@ -241,15 +241,7 @@ def _is_reached(now: Stage, wanted: Stage) -> bool:
 
 def _is_busy(shown: OnboardingShown) -> bool:
     """Tell whether something goes on by itself that the stage waits for."""
-    match shown.line.stage:
-        case Stage.DATA:
-            is_brought = shown.tenant is not None and shown.missing != []
-            failed = shown.operation is not None and shown.operation.state.value == "failed"
-            return is_brought and not failed
-        case Stage.ACCEPTANCE:
-            return shown.checking is not None and not shown.checking.state.is_ended
-        case _:
-            return False
+    return shown.is_busy and shown.line.stage in {Stage.DATA, Stage.ACCEPTANCE}
 
 
 async def _get(visitor: Visitor, onboarding_id: UUID) -> OnboardingShown:

@@ -14,7 +14,9 @@ BEGIN
             broken := 'ended_onboarding_never_changes';
         WHEN NEW.version <> OLD.version + 1 OR NEW.id <> OLD.id THEN
             broken := 'onboarding_version_grows';
-        WHEN OLD.tenant_id IS NOT NULL AND NEW.tenant_id IS DISTINCT FROM OLD.tenant_id THEN
+        -- What failed on its way may be begun again, as another tenant.
+        WHEN OLD.tenant_id IS NOT NULL AND OLD.stage <> 'data'
+                AND NEW.tenant_id IS DISTINCT FROM OLD.tenant_id THEN
             broken := 'onboarding_keeps_its_tenant';
         ELSE
             RETURN NEW;
