@@ -16,10 +16,13 @@ from billing import accounts as billing_accounts
 from billing import contracts, overrides
 from billing.overrides import Grant, LimitChanges
 from billing.seen import Interval
-from deploy import archiving, own_servers
-from deploy.archiving import WantedRestore
+from deploy import own_servers
+from deploy.archiving import WantedRestore, record_restore
 from deploy.platform import site_url
 from deploy.provisioning import HEAD_START
+from deploy.terms import archive_terms
+from promotion.archive_file import opened as open_archive
+from promotion.archive_form import assert_fits
 from router.api.invitations import letter_of
 from router.api.onboarding import Act, Acted, Change, OnboardingShown
 from router.catalog import (
@@ -264,8 +267,8 @@ class Onboardings:
         return Acted(shown=brought.shown, start=operation.id)
 
     async def _begin_restore(self, found: Onboarding, by: By, opened: Opened) -> Acted:
-        """Make a tenant of an archive, whose rows are proved equal."""
-        given = found.document
+        """Make a tenant of an archive: a worker checks the whole of it, and proves its rows."""
+        given, platform = found.document, self._platform
         wanted = WantedRestore(
             file=self._incoming(given.data.archive),
             slug=given.data.slug,
@@ -273,11 +276,15 @@ class Onboardings:
             owner=given.parties.owner_email,
             cluster=given.place.cluster,
         )
-        restoring = await archiving.begin_restore(self._platform, wanted, by)
+        terms = archive_terms(platform)
+        async with open_archive(wanted.file, bytes_max=terms.bytes_max) as archive:
+            shape = terms.moving.shape
+            revision = platform.blueprint.head
+            assert_fits(archive.head, product=terms.product, revision=revision, shape=shape)
         connection = await opened()
-        operation = restoring.operation
-        brought = await self._brought(connection, found, restoring.tenant, (operation.id, by))
-        return Acted(shown=brought.shown, start=operation.id)
+        restoring = await record_restore(platform, connection, wanted, (archive.head, None), by)
+        begun = (restoring.operation.id, by)
+        return await self._brought(connection, found, restoring.tenant, begun)
 
     def _incoming(self, name: str) -> Path:
         folder = self._platform.settings.archive_dir

@@ -160,8 +160,9 @@ async def test_an_archive_is_brought_in_with_its_rows(made: GatewayWorld) -> Non
     await ada.up_to("data", source="archive", slug=slug, archive="../../etc/passwd")
     assert "name a file of the archive folder" in (await ada.act("begin", 409))["detail"]
     await ada.save("data", {"source": "archive", "slug": slug, "archive": f"{slug}.zip"})
-    await ada.act("begin")
-    await until_ready(ada)
+    async with working(made):
+        await ada.act("begin")
+        await until_ready(ada)
     assert ada.shown["tenant"]["tier"] == "database"
     told = expect(await made.client.get(f"/api/ops/tenants/{slug}", headers=ops()), 200)
     assert told["placement"]["cluster"] == "dedicated-1"
