@@ -91,11 +91,11 @@ async def test_what_failed_is_shown_and_tried_again_by_a_form(
     diary: Diary, operator: Surfer
 ) -> None:
     await diary.bring_to(BEFORE)
-    schema = await break_one(diary, "ALTER TABLE note ADD COLUMN stars integer")
+    schema = await break_one(diary, "ALTER TABLE note OWNER TO CURRENT_USER")
     path = await begin(operator, to=NEWEST)
     await diary.until(path.removeprefix(f"{ROOT}/"), "halted")
     await operator.get(path)
-    assert "already exists" in operator.text
+    assert "must be owner" in operator.text
     await operator.get(f"{path}/places?entry=failed")
     assert schema in operator.text
     assert diary.customers[2].slug in operator.text
@@ -104,7 +104,7 @@ async def test_what_failed_is_shown_and_tried_again_by_a_form(
     await operator.get(ROOT)
     assert "1 failed" in operator.text
     assert ROOT not in operator.forms
-    await break_one(diary, "ALTER TABLE note DROP COLUMN stars")
+    await break_one(diary, "ALTER TABLE note OWNER TO stepwell_owner")
     await operator.get(path)
     await operator.submit(f"{path}/retry", {"reason": "it is mended"})
     assert (await diary.until(path.removeprefix(f"{ROOT}/"), "done"))["failures"] == []
