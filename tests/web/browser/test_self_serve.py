@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
 from httpx import AsyncClient
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, expect
 
 from deploy import payments
 from deploy.stack.ports import LOOPBACK, free_port
@@ -22,7 +21,7 @@ from tests.gateways import PASSWORD, GatewayWorld, bearer, gateway_world, make_k
 from tests.gateways import expect as answered
 from tests.plans import roomy_plans
 from tests.promotion.traffic import Traffic
-from tests.promotion.workers import program
+from tests.promotion.workers import Nursery, nursery
 from tests.proxy import Proxy, proxied
 from tests.web.browser.people import Person
 from tests.worlds import Clusters
@@ -39,10 +38,13 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     stripe: StandIn
     proxy: Proxy
     api: AsyncClient
+    workers: Nursery
 
 
 @pytest.fixture(scope="module")
-async def selling(clusters: Clusters) -> AsyncIterator[Shop]:
+async def selling(
+    clusters: Clusters, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         webhook = f"http://{LOOPBACK}:{port}/webhooks/stripe"
@@ -64,36 +66,36 @@ async def selling(clusters: Clusters) -> AsyncIterator[Shop]:
         api = await stack.enter_async_context(
             AsyncClient(base_url=site.gateways[0].url, timeout=60)
         )
-        yield Shop(site=site, stripe=stripe, proxy=proxy, api=api)
+        workers = await stack.enter_async_context(nursery(tmp_path_factory.mktemp("workers")))
+        yield Shop(site=site, stripe=stripe, proxy=proxy, api=api, workers=workers)
 
 
 @pytest.fixture
 async def ann(browser: Browser, selling: Shop) -> AsyncIterator[Person]:
     async with Person.at(browser, selling.site, others=(selling.stripe.url,)) as person:
         person.page.set_default_timeout(WAIT_MS_MAX)
-        expect.set_options(timeout=WAIT_MS_MAX)
         yield person
 
 
 async def test_a_person_buys_a_schema_and_a_database_while_others_write(
-    ann: Person, selling: Shop, tmp_path: Path
+    ann: Person, selling: Shop
 ) -> None:
     slug = await sign_up_for_pro(ann, selling)
     site, api, main = selling.site, selling.api, ann.page.locator("main")
     traffic = Traffic([api], await stock(api, ann), writers=WRITERS, seed=7)
     async with traffic.flowing():
         await lose_the_connection(ann, selling.proxy)
-        async with program(site.settings, {}, tmp_path / "worker.log") as worker:
-            await expect(main).to_contain_text("Pro is all yours")
-            await settle(api, slug)
-            await worker.stop()
+        worker = await selling.workers.bear(site.settings, {})
+        await reads(main, "Pro is all yours")
+        await settle(api, slug)
+        await worker.stop()
     assert traffic.failures() == []
     assert await traffic.differences() == []
     assert len(traffic.asked) > 0
     await ann.page.get_by_role("link", name="Receipt").click()
-    await expect(main).to_contain_text("A schema of its own")
+    await reads(main, "A schema of its own")
     row = main.locator("tr", has=ann.page.get_by_role("cell", name="artist", exact=True))
-    await expect(row).to_contain_text("yes")
+    await reads(row, "yes")
     assert await ann.faults() == []
 
     await cancel_and_go_on(ann, slug)
@@ -104,17 +106,23 @@ async def test_a_person_buys_a_schema_and_a_database_while_others_write(
     answered(await api.post("/api/ops/moves", json=body, headers=ops()), 202)
     await ann.open(f"/w/{slug}")
     strip = ann.page.get_by_label("Notices")
-    await expect(strip).to_contain_text("Waiting for its turn")
+    await reads(strip, "Waiting for its turn")
     assert await ann.faults() == []
-    async with traffic.flowing(), program(site.settings, {}, tmp_path / "worker.log") as worker:
-        await expect(strip).to_contain_text("Your rows are in their new place")
+    async with traffic.flowing():
+        worker = await selling.workers.bear(site.settings, {})
+        await reads(strip, "Your rows are in their new place")
         await worker.stop()
     assert traffic.failures() == []
     assert await traffic.differences() == []
     await strip.get_by_role("link", name="Receipt").click()
-    await expect(main).to_contain_text("A database of its own")
+    await reads(main, "A database of its own")
     await ann.open(f"/w/{slug}/location")
-    await expect(main).to_contain_text("all of them were equal")
+    await reads(main, "all of them were equal")
+
+
+async def reads(place: Locator, text: str) -> None:
+    """Wait until a part of the page says so."""
+    await expect(place).to_contain_text(text, timeout=WAIT_MS_MAX)
 
 
 async def sign_up_for_pro(ann: Person, selling: Shop) -> str:
@@ -133,7 +141,7 @@ async def sign_up_for_pro(ann: Person, selling: Shop) -> str:
     await ann.page.get_by_role("button", name="Pay", exact=True).click()
     await ann.page.wait_for_url(f"**/w/{slug}/upgrade/return**")
     # Nobody works yet: what the provider told waits in the inbox.
-    await expect(ann.page.locator("main")).to_contain_text("Waiting for the payment provider")
+    await reads(ann.page.locator("main"), "Waiting for the payment provider")
     assert await ann.faults() == []
     return slug
 
@@ -161,12 +169,12 @@ async def settle(api: AsyncClient, slug: str) -> None:
 async def lose_the_connection(ann: Person, proxy: Proxy) -> None:
     """Cut the wire under a live page: it says so, and finds its way back by itself."""
     lost = ann.page.locator("[data-lost]")
-    await expect(lost).to_be_hidden()
+    await expect(lost).to_be_hidden(timeout=WAIT_MS_MAX)
     proxy.is_shut = True
     proxy.cut()
-    await expect(lost).to_be_visible()
+    await expect(lost).to_be_visible(timeout=WAIT_MS_MAX)
     proxy.is_shut = False
-    await expect(lost).to_be_hidden()
+    await expect(lost).to_be_hidden(timeout=WAIT_MS_MAX)
 
 
 async def cancel_and_go_on(ann: Person, slug: str) -> None:
@@ -175,6 +183,6 @@ async def cancel_and_go_on(ann: Person, slug: str) -> None:
     await ann.open(f"/w/{slug}/billing")
     await ann.page.get_by_role("link", name="Cancel the subscription").click()
     await ann.press("Cancel the subscription")
-    await expect(main).to_contain_text(", then Starter")
+    await reads(main, ", then Starter")
     await ann.press("Take the cancellation back")
-    await expect(main).not_to_contain_text(", then Starter")
+    await expect(main).not_to_contain_text(", then Starter", timeout=WAIT_MS_MAX)
