@@ -1,7 +1,8 @@
 """Requests drawn from the document: what it allows, and what it doesn't."""
 
-# The library leaves some of its types open; mypy looks at the rest.
-# pyright: basic
+# The library leaves some of its types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def _drawn(
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]
+        suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]  # its metaclass hides what it holds
     )
     @seeded(seed)
     @given(operation.as_strategy(mode))

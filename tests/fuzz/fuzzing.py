@@ -1,7 +1,8 @@
 """One sweep: every operation, every caller, and what was wrong with the answers."""
 
-# The library leaves some of its types open; mypy looks at the rest.
-# pyright: basic
+# The library leaves some of its types open.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
