@@ -31,7 +31,13 @@ from router.api.archives import (
 )
 from router.api.audit import list_audit
 from router.api.deletion import begin_deletion, show_deletion, take_back_deletion
-from router.api.domains import check_domain, claim_domain, list_domains, remove_domain
+from router.api.domains import (
+    check_domain,
+    claim_domain,
+    list_domains,
+    ops_list_domains,
+    remove_domain,
+)
 from router.api.door import Admit, Door, admit_account, admit_anyone, admit_member, admit_operator
 from router.api.errand import errand_of
 from router.api.fleet import list_clusters, list_ops_audit, show_operation, verify_audit
@@ -238,6 +244,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     enter_access,
     end_access,
     show_transcript,
+    ops_list_domains,
     ops_begin_export,
     ops_list_exports,
     ops_restore,

@@ -12,10 +12,11 @@ from litestar.params import JSONBody, PathParameter
 
 from router.api import throttle
 from router.api.door import NEEDS
-from router.api.errand import MemberErrand
+from router.api.errand import Errand, MemberErrand
 from router.api.features import CUSTOM_DOMAINS, require_feature
+from router.api.ops import Reference
 from router.api.shapes import List, Name
-from router.catalog import claims
+from router.catalog import claims, tenants
 from router.catalog.claims import Claim, ClaimState
 from router.catalog.roles import Permission
 from router.records import RecordsSilent
@@ -138,3 +139,12 @@ async def remove_domain(errand: NamedDependency[MemberErrand], name: _DomainPath
     name = name.lower()
     await claims.remove(await errand.connection(), errand.tenant.id, name)
     await errand.record("domain.remove", name)
+
+
+@get("/tenants/{tenant:str}/domains", tags=["operators"], summary="A tenant's domains")
+async def ops_list_domains(errand: NamedDependency[Errand], tenant: Reference) -> List[DomainShown]:
+    """Those that are served, and those that wait for their record."""
+    async with errand.parts.catalog.connection() as connection:
+        found = (await tenants.get(connection, tenant)).tenant
+        listed = await claims.list_all(connection, found.id)
+    return List(items=[DomainShown.of(each) for each in listed])

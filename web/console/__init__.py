@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from web.console import lists, migrations, moves, search, tenants
+from web.console import data, lists, migrations, moves, search, tenants
 
 PAGES: Sequence[ControllerRouterHandler] = (
     lists.overview,
@@ -21,6 +21,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     tenants.show_tenant,
     tenants.begin_move,
     tenants.change_tenant,
+    data.show_data,
+    data.change_data,
     moves.show_moves,
     moves.show_move,
     moves.watch_move,

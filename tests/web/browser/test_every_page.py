@@ -93,7 +93,8 @@ async def test_what_an_owner_sees(owner: Person, shop: Customer, scheme: str) ->
 
 @LOOKS
 async def test_what_an_operator_sees(operator: Person, shop: Customer, scheme: str) -> None:
-    for path in (*OF_THE_CONSOLE, f"/console/tenants/{shop.slug}"):
+    tenant = f"/console/tenants/{shop.slug}"
+    for path in (*OF_THE_CONSOLE, tenant, f"{tenant}/data"):
         await assert_fit(operator, path, scheme)
 
 

@@ -1,0 +1,65 @@
+"""The console's page of a tenant's domains, archives and end."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
+from tests.web.surfing import Surfer
+from tests.web.test_console import staff
+
+
+@pytest.fixture(scope="module")
+async def operator(made: GatewayWorld) -> Surfer:
+    return await staff(made, "operator")
+
+
+@pytest.fixture(scope="module")
+async def shop(made: GatewayWorld) -> Customer:
+    return await sign_up(made.client, plan="pro")
+
+
+async def test_an_operator_has_an_archive_taken_with_a_reason(
+    made: GatewayWorld, operator: Surfer, shop: Customer
+) -> None:
+    page = f"/console/tenants/{shop.slug}/data"
+    body = {"name": "shop.example.com"}
+    expect(await made.client.post("/api/domains", json=body, headers=shop.headers), 201)
+    await operator.get(page)
+    assert "shop.example.com" in operator.text
+    assert "No archive of it was ever taken" in operator.text
+    assert (await operator.submit(f"{page}/archive")).status_code == 422
+    assert "Say why" in operator.text
+    answer = await operator.submit(f"{page}/archive", {"reason": "ticket 12"})
+    assert answer.status_code == 303, answer.text
+    told = expect(
+        await made.client.get(f"/api/ops/tenants/{shop.slug}/exports", headers=ops()), 200
+    )
+    assert told["items"][0]["export"]["id"] in (await operator.get(page)).text
+
+
+async def test_an_operator_has_a_tenant_erased_later_and_keeps_it(
+    made: GatewayWorld, operator: Surfer, shop: Customer
+) -> None:
+    page = f"/console/tenants/{shop.slug}/data"
+    await operator.get(page)
+    fields = {"reason": "over", "confirm": "wrong"}
+    assert (await operator.submit(f"{page}/erase", fields)).status_code == 422
+    answer = await operator.submit(f"{page}/erase", {**fields, "confirm": shop.slug})
+    assert answer.status_code == 303, answer.text
+    await operator.get(page)
+    assert "It is erased on" in operator.text
+    assert (await operator.submit(f"{page}/keep", {"reason": "not yet"})).status_code == 303
+    path = f"/api/ops/tenants/{shop.slug}/deletion"
+    assert expect(await made.client.get(path, headers=ops()), 200) == {"deletion": None}
+    await operator.get(page)
+    assert "Nobody asked for it" in operator.text
+
+
+async def test_who_may_only_look_gets_no_forms(made: GatewayWorld, shop: Customer) -> None:
+    observer, page = await staff(made, "observer"), f"/console/tenants/{shop.slug}/data"
+    assert (await observer.get(page)).status_code == 200
+    assert not [each for each in observer.forms if each.startswith(page)]
+    token = observer.forms["/logout"]["_csrf_token"]
+    sent = {"_csrf_token": token, "reason": "x", "confirm": shop.slug}
+    assert (await observer.post(f"{page}/erase", sent)).status_code == 403
