@@ -210,6 +210,17 @@ class Lease:
     ) -> AsyncIterator[asyncpg.Record]:
         """Run one statement and yield its rows, a bounded number of them in memory."""
         text, values = await self._ready(statement, values)
+        try:
+            async for record in self._stream(text, values):
+                yield record
+        except asyncpg.InvalidCachedStatementError as error:
+            # No row has come. Unlike fetch(), a cursor leaves such a statement where it was.
+            await self._link.raw.reload_schema_state()
+            await self._start_over(error)
+            async for record in self._stream(text, values):
+                yield record
+
+    async def _stream(self, text: str, values: tuple[object, ...]) -> AsyncIterator[asyncpg.Record]:
         raw = self._link.raw
         if self._source.pool.statements_max:
             cursor = raw.cursor(text, *values, prefetch=_FETCH_ROWS)

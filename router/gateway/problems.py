@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 import structlog
 from litestar import Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, LitestarException, ValidationException
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from router.errors import (
@@ -19,6 +19,7 @@ from router.errors import (
     LimitReached,
     PlatformError,
     Reached,
+    TablesChanged,
 )
 from router.lease import driver_error
 
@@ -158,6 +159,12 @@ def _foreign_problem(error: Exception) -> Problem:
             return _problem(400, "bad_request", "The request is malformed", "the body is no JSON")
         case DBAPIError() | asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():
             return _database_problem(error)
+        case (
+            LitestarException(__cause__=Exception() as cause)
+            | ExceptionGroup(exceptions=[Exception() as cause])
+        ):
+            # Litestar's words for what a stream raised of which nothing was sent.
+            return problem_of(cause)
         case asyncpg.InternalClientError():
             # asyncpg's word for a server that died between two messages.
             return _database_problem(error)
@@ -264,6 +271,8 @@ def _problem(
 
 def _database_problem(error: Exception) -> Problem:
     cause = driver_error(error)
+    if isinstance(cause, asyncpg.InvalidCachedStatementError):
+        return problem_of(TablesChanged("the tables were changed at this moment; try again"))
     # asyncpg's word for a value that it can't encode: PostgreSQL never saw it, so no SQLSTATE.
     is_unencodable = isinstance(cause, asyncpg.InterfaceError) and isinstance(cause, ValueError)
     sqlstate = "22" if is_unencodable else getattr(cause, "sqlstate", None) or ""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PLANS = {Tier.ROWS: "starter", Tier.SCHEMA: "pro", Tier.DATABASE: "enterprise"}
 REVISION = "SELECT revision FROM gate.revision WHERE schema_name = $1"
+PRETEND = "UPDATE gate.revision SET revision = $2 WHERE schema_name = $1 RETURNING revision"
 NOTED = "SELECT array_agg(revision ORDER BY revision) FROM gate.applied WHERE schema_name = $1"
 
 
@@ -68,9 +69,9 @@ class Nursery(Migrations):
         assert found.status is TenantStatus.ACTIVE
         return found
 
-    async def ask(self, place: Placement, statement: str) -> object:
+    async def ask(self, place: Placement, statement: str, *values: object) -> object:
         async with self.platform.fleet.admin(place.cluster, place.database) as connection:
-            return await connection.fetchval(statement, place.schema)
+            return await connection.fetchval(statement, place.schema, *values)
 
     async def revision_of(self, tenant: Tenant) -> str:
         """Ask the place, which must have noted all that it has been through."""
@@ -88,12 +89,15 @@ class Nursery(Migrations):
         await self._do(settling.id)
 
     async def _do(self, operation_id: UUID) -> None:
+        ended = await self.work_at(operation_id)
+        assert ended.state is OperationState.DONE, ended.error
+
+    async def work_at(self, operation_id: UUID) -> Operation:
         runner = make_runner(self.platform)
         try:
-            ended = await runner.run_one(operation_id)
+            return await runner.run_one(operation_id)
         finally:
             await runner.close()
-        assert ended.state is OperationState.DONE, ended.error
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -180,3 +184,20 @@ async def test_who_was_made_before_a_migration_and_recorded_after_it_is_made_aga
     assert await nursery.ask(place, REVISION) == OLD
     assert (await nursery.run(to=NEW)).state is MigrationState.DONE
     assert await nursery.revision_of(await nursery.born(tenant, operation)) == NEW
+
+
+async def test_a_move_that_would_end_among_other_tables_turns_back(nursery: Nursery) -> None:
+    tenant = await nursery.tenant(Tier.SCHEMA)
+    place = tenant.placement
+    assert place is not None
+    begun = await Promoting(nursery.platform).begin(
+        Goal(tenant=tenant.slug, tier=Tier.DATABASE), BY
+    )
+    assert begun.operation is not None
+    await nursery.ask(place, PRETEND, OLD)
+    ended = await nursery.work_at(begun.operation.id)
+    await nursery.ask(place, PRETEND, NEW)
+    assert ended.state is OperationState.FAILED
+    assert f"at revision {OLD}" in (ended.error or "")
+    assert f"at {NEW}" in (ended.error or "")
+    assert (await nursery.look_up(tenant)).placement == place

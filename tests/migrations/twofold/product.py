@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
+from litestar.response import Stream
 from msgspec import Struct
 from sqlalchemy import Identity, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,6 +53,24 @@ async def list_titles(lease: NamedDependency[Lease]) -> list[str]:
     return [row["title"] for row in await lease.fetch("SELECT title FROM book ORDER BY book_id")]
 
 
+@get("/stream")
+async def stream_titles(lease: NamedDependency[Lease]) -> Stream:
+    """Tell titles line by line."""
+    return Stream(_lines(lease))
+
+
+@get("/stream-behind")
+async def stream_behind(lease: NamedDependency[Lease]) -> Stream:
+    """Tell them behind a statement that has begun the transaction."""
+    await lease.fetchrow("SELECT count(*) FROM book")
+    return Stream(_lines(lease))
+
+
+async def _lines(lease: Lease) -> AsyncIterator[str]:
+    async for row in lease.stream("SELECT title FROM book ORDER BY book_id"):
+        yield f"{row['title']}\n"
+
+
 @post("/books")
 async def write_book(lease: NamedDependency[Lease], data: JSONBody[NewBook]) -> NewBook:
     """Write what both revisions have, by a text that is the same in all schemas."""
@@ -91,6 +112,8 @@ product = Product(
     routes=[
         list_books,
         list_titles,
+        stream_titles,
+        stream_behind,
         write_book,
         write_volume,
         count_pages,

@@ -146,6 +146,18 @@ async def test_who_reads_tables_that_changed_unheard_is_served_all_the_same(
         assert [expect_list(await library.get(customer, path)) for path in PATHS] == before
 
 
+async def test_a_stream_begins_again_while_that_loses_nothing(library: Library) -> None:
+    for customer in library.everybody:
+        before = (await library.get(customer, "/stream")).text
+        assert before.splitlines() == expect_list(await library.get(customer, "/books"))
+        expect_status(await library.get(customer, "/stream-behind"), 200)
+        await library.alter(customer, "ALTER TABLE book ALTER COLUMN title TYPE varchar(55)")
+        expect_status(await library.get(customer, "/stream-behind"), 503)
+        assert (await library.get(customer, "/stream-behind")).text == before
+        await library.alter(customer, "ALTER TABLE book ALTER COLUMN title TYPE text")
+        assert (await library.get(customer, "/stream")).text == before
+
+
 async def test_who_writes_tables_that_changed_unheard_begins_again_while_that_loses_nothing(
     library: Library,
 ) -> None:
@@ -165,6 +177,10 @@ async def test_who_had_begun_to_write_is_asked_to_try_again(library: Library) ->
         assert (told["code"], answer.headers["Retry-After"]) == ("tables_changed", "1")
         expect(await library.write(customer, "after", "/volumes"), 201)
         assert expect_list(await library.get(customer, "/books")).count("after") == 1
+
+
+def expect_status(answer: Response, status: int) -> None:
+    assert answer.status_code == status, answer.text
 
 
 def expect_list(answer: Response) -> list[str]:
