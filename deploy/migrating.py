@@ -98,7 +98,7 @@ async def begin(
 async def record(connection: Connection, rendered: RenderedProduct, wanted: Start) -> Migration:
     """Record a migration together with what else the transaction holds."""
     target = wanted.to or rendered.head
-    source, direction = await _way(connection, rendered, target)
+    source, direction = await find_way(connection, rendered, target)
     check(Chain(rendered, target, direction), source, ran=await waves.ran(connection))
     return await waves.begin(
         connection,
@@ -113,7 +113,7 @@ async def record(connection: Connection, rendered: RenderedProduct, wanted: Star
     )
 
 
-async def _way(
+async def find_way(
     connection: Connection, rendered: RenderedProduct, target: str
 ) -> tuple[str, Direction]:
     """Say where the fleet is, and whether the target lies ahead of it."""

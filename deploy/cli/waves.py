@@ -11,7 +11,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from deploy import migrating
+from deploy import migrating, surveying
+from deploy.cli.foreseen import show_drift, show_dry_run
 from deploy.cli.reach import catalog_at, platform_at
 from deploy.cli.shell import ACTOR, Failed, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
@@ -65,6 +66,7 @@ _BY = By(actor=ACTOR, reason="an operator's command")
     help="Places that may fail before nothing more is begun.",
 )
 @click.option("--resume", is_flag=True, help="Go on with one that is paused or halted.")
+@click.option("--dry-run", is_flag=True, help="Say what would run where, and do nothing.")
 @state_option
 @json_option
 @asynchronous
@@ -77,6 +79,7 @@ async def tenants(  # noqa: PLR0913 - one for each option
     jobs: int,
     halt_after: int,
     resume: bool,
+    dry_run: bool,
     state: Path,
     as_json: bool,
 ) -> None:
@@ -95,6 +98,9 @@ async def tenants(  # noqa: PLR0913 - one for each option
             halt_after=halt_after,
             wave_max=wave_max,
         )
+        if dry_run:
+            show_dry_run(await surveying.rehearse(platform, rules, to=to), as_json=as_json)
+            return
         if resume:
             migration = await _resume(platform, rules)
         else:
@@ -106,11 +112,22 @@ async def tenants(  # noqa: PLR0913 - one for each option
 
 
 @click.command()
+@click.option(
+    "--drift", is_flag=True, help="Compare each place's tables with what its revision makes."
+)
 @state_option
 @json_option
 @asynchronous
-async def status(*, state: Path, as_json: bool) -> None:
-    """Show how the open migration stands, or the latest one, wave by wave."""
+async def status(*, drift: bool, state: Path, as_json: bool) -> None:
+    """Show how the open migration stands, or the latest one, wave by wave.
+
+    With --drift it names what somebody altered by hand, with the repair; exit status 1 where there
+    is something.
+    """
+    if drift:
+        async with platform_at(state) as platform:
+            show_drift(await surveying.find_drift(platform), as_json=as_json)
+        return
     async with catalog_at(state) as catalog:
         document = await _latest(catalog)
     if as_json:

@@ -181,9 +181,4 @@ async def _describe(connection: Connection, schema: str) -> Shape:
         await connection.execute(f"SET LOCAL search_path = {path}")
         rows = await connection.fetch(_SQL["describe"], schema)
         await connection.execute("RESET search_path")
-    return {
-        (row["table_name"], row["kind"], row["name"]): row["detail"].replace(
-            f"{quote(schema)}.", ""
-        )
-        for row in rows
-    }
+    return {(row["table_name"], row["kind"], row["name"]): row["detail"] for row in rows}

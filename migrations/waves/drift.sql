@@ -55,7 +55,8 @@ FROM held AS h
 JOIN pg_constraint AS k ON k.conrelid = h.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')
 UNION ALL
 SELECT h.table_name, 'index', x.relname::text,
-    pg_get_indexdef(x.oid) || CASE WHEN i.indisvalid THEN '' ELSE ' (broken)' END
+    -- Spelled with its schema whatever the search path is.
+    replace(pg_get_indexdef(x.oid), quote_ident($1::text) || '.', '') || CASE WHEN i.indisvalid THEN '' ELSE ' (broken)' END
 FROM held AS h
 JOIN pg_index AS i ON i.indrelid = h.oid
 JOIN pg_class AS x ON x.oid = i.indexrelid

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from migrations.waves.chain import Chain, Seen
     from migrations.waves.crew import Crew
     from migrations.waves.drift import Difference
-    from router.catalog.wave_words import Migration, Place
+    from router.catalog.wave_words import Place, Rules
     from router.words import Tier
 
 _UNANSWERED = (PlatformError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -97,9 +97,9 @@ def _ran(chain: Chain, seen: Iterable[Mapping[str, Seen]]) -> dict[str, str]:
     return ran
 
 
-def entry_of(place: Place, view: View, chain: Chain, migration: Migration) -> Entry:
+def entry_of(place: Place, view: View, chain: Chain, rules: Rules) -> Entry:
     """Say what a place lacks, as it was seen."""
-    wave, database = wave_of(place, migration.rules), (place.cluster, place.database)
+    wave, database = wave_of(place, rules), (place.cluster, place.database)
     problem = view.silent.get(database)
     if problem is not None:
         return Entry(place=place, wave=wave, to_do=(chain.target,), waits_for=problem)

@@ -159,7 +159,7 @@ class Campaign:
         places = [p for p in listed if names is None or (p.cluster, p.database) in names]
         view = await self._lookout.look_around(places)
         for place in places:
-            entry = entry_of(place, view, chain, self._migration)
+            entry = entry_of(place, view, chain, self._migration.rules)
             move = occupied.get(place.key)
             if move is not None and entry.to_do:
                 entry = msgspec.structs.replace(entry, waits_for=move.told)
