@@ -125,7 +125,15 @@ async def list_accesses(
         show_json(page.items)
         return
     rows = [
-        (each.id, each.slug, each.mode, each.requested_by, each.state, each.ends_at, each.reason)
+        (
+            each.id,
+            each.slug,
+            each.mode,
+            each.requested_by,
+            each.state,
+            f"{each.ends_at:%Y-%m-%d %H:%M:%S}" if each.ends_at else None,
+            each.reason,
+        )
         for each in page.items
     ]
     columns = ("id", "tenant", "mode", "by", "state", "until", "reason")
@@ -255,7 +263,7 @@ def _show(lines: list[Line]) -> None:
     rows: list[tuple[object, ...]] = []
     for each in lines:
         rows.append((f"{each.at:%Y-%m-%d %H:%M:%S}", f"{each.method} {each.path}", each.status))
-        rows += [("", f"  {' '.join(text.split())}", "") for text in each.statements]
+        rows += [(" ", f"  {' '.join(text.split())}", " ") for text in each.statements]
     show_table(("at", "request, and its statements", "status"), rows, empty="nothing was done")
 
 
