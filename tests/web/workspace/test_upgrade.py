@@ -104,7 +104,7 @@ async def test_a_move_is_seen_live_and_ends_in_its_receipt(made: GatewayWorld) -
     assert "artist" in surfer.text
     assert "shared-1" not in surfer.text
     await surfer.get(f"/w/{customer.slug}/location")
-    assert "1 tables with 1 rows were compared" in surfer.text
+    assert "1 table with 1 row was compared" in surfer.text
     assert "/strip" not in (await surfer.get(f"/w/{customer.slug}")).text
 
 
