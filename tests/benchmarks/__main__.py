@@ -13,7 +13,12 @@ from rich.console import Console
 from tests.benchmarks import figures
 from tests.benchmarks.cpu import IS_KNOWN
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.migrations import FLEET_QUICK, FleetSizes, migrations
+from tests.benchmarks.migrations import (
+    FLEET_QUICK,
+    MIGRATIONS,
+    FleetSizes,
+    measure_migrations,
+)
 from tests.benchmarks.moves import MOVES, measure_moves
 from tests.benchmarks.moving import MEASURE_QUICK, Measure
 from tests.benchmarks.pages import pages
@@ -26,7 +31,8 @@ from tests.benchmarks.world import FLOOR_DATABASE, QUICK, BenchWorld, Sizes, ben
 FIGURES = ("directory", "connections", "provision", "memory", "quota", "pages")
 #: Everything about moves; each of its parts may also be asked for alone.
 ALL_MOVES = "moves"
-MIGRATIONS = "migrations"
+#: The same for migrations.
+ALL_MIGRATIONS = "migrations"
 ROUNDS = 20
 ROUNDS_QUICK = 5
 
@@ -46,9 +52,11 @@ async def run(wish: Wish) -> Report:
     found = await measure_moves(
         [part for part in MOVES if part in wish.parts or ALL_MOVES in wish.parts], wish.measure
     )
-    if MIGRATIONS in wish.parts:
-        found += await migrations(wish.fleet)
-    if not set(wish.parts).difference(MOVES, [ALL_MOVES, MIGRATIONS]):
+    found += await measure_migrations(
+        [part for part in MIGRATIONS if part in wish.parts or ALL_MIGRATIONS in wish.parts],
+        wish.fleet,
+    )
+    if not set(wish.parts).difference(MOVES, MIGRATIONS, [ALL_MOVES, ALL_MIGRATIONS]):
         return Report(sizes=wish.sizes, comparisons=[], figures=found)
     report = await _run_requests(wish)
     return msgspec.structs.replace(report, figures=report.figures + found)
@@ -97,7 +105,7 @@ async def _with_servers(world: BenchWorld, wish: Wish) -> tuple[list[Comparison]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    known = (*OPERATIONS, *FIGURES, ALL_MOVES, *MOVES, MIGRATIONS)
+    known = (*OPERATIONS, *FIGURES, ALL_MOVES, *MOVES, ALL_MIGRATIONS, *MIGRATIONS)
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="fewer tenants, rows and rounds")
     parser.add_argument("--json", action="store_true", help="one document instead of tables")
@@ -110,7 +118,7 @@ def main() -> int:
     if not IS_KNOWN:
         parser.error("CPU time of other processes is read from /proc/…/schedstat: use Linux")
     wish = Wish(
-        parts=tuple(given.parts) or (*OPERATIONS, *FIGURES, ALL_MOVES, MIGRATIONS),
+        parts=tuple(given.parts) or (*OPERATIONS, *FIGURES, ALL_MOVES, ALL_MIGRATIONS),
         sizes=QUICK if given.quick else Sizes(),
         rounds=given.rounds or (ROUNDS_QUICK if given.quick else ROUNDS),
         measure=MEASURE_QUICK if given.quick else Measure(),

@@ -7,7 +7,7 @@ import sys
 import time
 from datetime import timedelta
 from statistics import median, quantiles
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import msgspec
@@ -23,7 +23,7 @@ from tests.benchmarks.world import serving
 from tests.promotion.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 LOOP_RATIO_MAX = 2.0
 PEER_RATIO_MIN = 20.0
@@ -49,17 +49,35 @@ class FleetSizes(msgspec.Struct, frozen=True, kw_only=True):
 FLEET_QUICK = FleetSizes(schemas=60, databases=5, beside_peer=20, rounds=3, quiet_s=3.0)
 
 
-async def migrations(sizes: FleetSizes) -> list[Figure]:
-    """Begin with as many schemas as the peer gets, then make the fleet whole."""
+async def fleet(sizes: FleetSizes) -> list[Figure]:
+    """Bring a whole fleet along: against the loop, with nothing to do, and under load."""
+    async with fleet_world() as world:
+        await world.add(Tier.SCHEMA, sizes.schemas)
+        await world.add(Tier.DATABASE, sizes.databases)
+        return [
+            *await _beside_the_loop(world, sizes),
+            *await _with_nothing_to_do(world, sizes),
+            *await _under_load(world, sizes),
+        ]
+
+
+async def peer(sizes: FleetSizes) -> list[Figure]:
+    """Bring as many schemas along as the peer gets on the same server."""
     async with fleet_world() as world:
         await world.add(Tier.SCHEMA, sizes.beside_peer)
-        found = await _beside_the_peer(world, sizes)
-        await world.add(Tier.SCHEMA, sizes.schemas - sizes.beside_peer)
-        await world.add(Tier.DATABASE, sizes.databases)
-        found += await _beside_the_loop(world, sizes)
-        found += await _with_nothing_to_do(world, sizes)
-        found += await _under_load(world, sizes)
-    return found
+        return await _beside_the_peer(world, sizes)
+
+
+#: Each in a world of its own.
+MIGRATIONS: Final[Mapping[str, Callable[[FleetSizes], Awaitable[list[Figure]]]]] = {
+    "fleet": fleet,
+    "peer": peer,
+}
+
+
+async def measure_migrations(parts: Sequence[str], sizes: FleetSizes) -> list[Figure]:
+    """Measure what is wished for."""
+    return [figure for part in parts for figure in await MIGRATIONS[part](sizes)]
 
 
 async def _beside_the_peer(world: FleetWorld, sizes: FleetSizes) -> list[Figure]:
@@ -72,11 +90,11 @@ async def _beside_the_peer(world: FleetWorld, sizes: FleetSizes) -> list[Figure]
     await admin.execute(f"CREATE DATABASE {_PEER_DATABASE}")
     await admin.close()
     try:
-        peer = await migrate_schemas(world.clusters.shared.dsn(_PEER_DATABASE), sizes.beside_peer)
+        took = await migrate_schemas(world.clusters.shared.dsn(_PEER_DATABASE), sizes.beside_peer)
     except PeerSkipped as skipped:
         sys.stderr.write(f"skipped django-tenants: {skipped}\n")
         return found
-    peer_ms = peer.column_s * 1_000 / sizes.beside_peer
+    peer_ms = took.column_s * 1_000 / sizes.beside_peer
     return [
         *found,
         Figure(name="the same by django-tenants migrate_schemas, each", value=peer_ms, unit="ms"),
@@ -86,7 +104,7 @@ async def _beside_the_peer(world: FleetWorld, sizes: FleetSizes) -> list[Figure]
             unit=RATIO,
             value_min=PEER_RATIO_MIN,
         ),
-        Figure(name="django-tenants with nothing to do", value=peer.nothing_s, unit="s"),
+        Figure(name="django-tenants with nothing to do", value=took.nothing_s, unit="s"),
     ]
 
 
