@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from deploy import migrating
 from deploy.migrating import Start
-from migrations.lint import check
 from migrations.product.render import render
-from router.errors import ProductRefused, Unprocessable
+from router.errors import Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +38,5 @@ class Migrating:
                 f"the product has no revision {to[:80]!r}: it has {', '.join(self.revisions)}",
                 field="to",
             )
-        try:
-            check(self._rendered)
-        except ProductRefused as refused:
-            raise Unprocessable(refused.detail, field="to") from refused
         wanted = Start(rules=rules, by=by, to=to)
         return await migrating.record(connection, self._rendered, wanted)

@@ -6,6 +6,7 @@ database, in a transaction that is always rolled back.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -67,6 +68,8 @@ class Shapes:
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._made: dict[tuple[str, Tier], Made] = {}
+        #: Databases are looked at side by side; what a revision makes is made once for all.
+        self._turn = asyncio.Lock()
 
     async def drifted(
         self, connection: Connection, places: Mapping[str, tuple[str, Tier]]
@@ -77,7 +80,8 @@ class Shapes:
         for schema, (revision, tier) in places.items():
             if not self._chain.is_shape_known(revision):
                 continue
-            made = await self._make(connection, revision, tier)
+            async with self._turn:
+                made = await self._make(connection, revision, tier)
             if outlines.get(schema) != made.outline:
                 there = await _describe(connection, schema)
                 if differences := compare(made.shape, there, schema=schema):

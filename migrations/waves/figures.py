@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from router.catalog.wave_words import EntryState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0)
 
@@ -18,9 +25,10 @@ class WaveFigures:
             ["result"],
             registry=own,
         )
-        self._behind = Gauge(
-            "stepwell_migration_places_left",
-            "Places that the open migration has still to bring along.",
+        self._now = Gauge(
+            "stepwell_migration_places_now",
+            "Places of the migration at which this worker worked last, by how far they are.",
+            ["state"],
             registry=own,
         )
         self._took = Histogram(
@@ -34,9 +42,10 @@ class WaveFigures:
         """Count places: done, failed, or locked (they are tried again)."""
         self._places.labels(result).inc(places)
 
-    def left(self, places: int) -> None:
-        """Say how many places are left."""
-        self._behind.set(places)
+    def stand(self, places: Mapping[EntryState, int]) -> None:
+        """Say how many places are how far."""
+        for state in EntryState:
+            self._now.labels(state.value).set(places.get(state, 0))
 
     def took(self, took_ms: float) -> None:
         """Say how long a transaction took."""

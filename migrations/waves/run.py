@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -258,9 +259,7 @@ class Campaign:
             if self._migration.direction is Direction.UP:
                 await self._note_ran(connection, self._chain.digests(reached.values()))
         self._put(ended)
-        self._terms.figures.left(
-            sum(1 for each in self._entries.values() if each.state is not EntryState.DONE)
-        )
+        self._terms.figures.stand(Counter(each.state for each in self._entries.values()))
 
     async def _note_ran(self, connection: Connection, seen: Mapping[str, str]) -> None:
         """Keep what revisions were that ran somewhere, once."""
@@ -358,7 +357,7 @@ class Campaign:
             if self._migration.direction is Direction.DOWN:
                 await waves.forget_ran(connection, self._chain.above)
             await self._progress.finish_in(connection)
-        self._terms.figures.left(0)
+        self._terms.figures.stand(Counter(each.state for each in self._entries.values()))
         way = "brought to" if self._migration.direction is Direction.UP else "taken back to"
         _log.info(f"every place was {way} a revision", revision=self._migration.target)
         return True

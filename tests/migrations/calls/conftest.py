@@ -40,9 +40,11 @@ class Diary:
     async def begin(self, **body: object) -> str:
         return str((await self.post("", 202, body))["id"])
 
-    async def until(self, migration_id: str, state: str) -> dict[str, Any]:
+    async def until(
+        self, migration_id: str, state: str, registry: CollectorRegistry | None = None
+    ) -> dict[str, Any]:
         """Wait until a migration is so, while a worker works."""
-        async with working(self.made), asyncio.timeout(WAIT_S_MAX):
+        async with working(self.made, registry), asyncio.timeout(WAIT_S_MAX):
             while (told := await self.get(f"/{migration_id}"))["state"] != state:
                 await asyncio.sleep(0.05)
         return told
@@ -52,10 +54,12 @@ class Diary:
 
 
 @contextlib.asynccontextmanager
-async def working(made: GatewayWorld) -> AsyncGenerator[None]:
-    """Let a worker's runner work meanwhile."""
+async def working(
+    made: GatewayWorld, registry: CollectorRegistry | None = None
+) -> AsyncGenerator[None]:
+    """Let a worker's runner work meanwhile; ``registry`` gets what it counts."""
     stop = asyncio.Event()
-    runner = make_runner(made.platform, CollectorRegistry())
+    runner = make_runner(made.platform, registry or CollectorRegistry())
     task = asyncio.get_running_loop().create_task(runner.run_forever(stop))
     try:
         yield

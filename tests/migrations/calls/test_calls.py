@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 
 from router.catalog import waves
 from tests.gateways import bearer, expect, ops
@@ -51,6 +52,18 @@ async def test_a_worker_carries_out_what_a_call_began(diary: Diary) -> None:
     assert (told["behind"], told["unseen"]) == (0, 0)
     assert column(told, NEWEST, "database") == cell(done=1)
     assert column(told, NEWEST, "rows") == cell(done=1)
+
+
+async def test_a_worker_counts_places_by_how_far_they_are(diary: Diary) -> None:
+    registry = CollectorRegistry()
+    await diary.until(await diary.begin(to=BEFORE, percents=[]), "done", registry)
+    name = "stepwell_migration_places_now"
+    assert registry.get_sample_value(name, {"state": "done"}) == PLACES
+    assert registry.get_sample_value(name, {"state": "failed"}) == 0
+    assert (
+        registry.get_sample_value("stepwell_migration_places_total", {"result": "done"}) == PLACES
+    )
+    await diary.bring_to(NEWEST)
 
 
 async def test_a_watcher_sees_each_change_until_the_end(diary: Diary) -> None:
