@@ -111,17 +111,27 @@ class Fleet:
             await runner.close()
         return await self.document(migration_id)
 
-    async def fill_artists(self, rows: int) -> None:
-        """Give every tenant so many artists."""
+    async def fill_artists(self, rows: int, *, of: str | None = None) -> None:
+        """Give every tenant, or one of them, so many artists."""
         artists = [(str(number), f"artist {number}") for number in range(1, rows + 1)]
         async with self.platform.catalog.connection() as connection:
             everybody = await tenants.page_by_id(connection, after=None, items_max=1_000)
         for tenant in everybody:
+            if of not in {None, tenant.slug}:
+                continue
             placement = tenant.placement
             assert placement is not None
             store = self.platform.stores[placement.tier]
             async with store.rows(tenant.id, placement) as stored:
                 await stored.write("artist", artists)
+
+    async def pause(self, migration_id: UUID) -> None:
+        async with self.platform.catalog.transaction() as connection:
+            await waves.pause(connection, migration_id, BY)
+
+    async def cancel(self, migration_id: UUID) -> None:
+        async with self.platform.catalog.transaction() as connection:
+            await waves.cancel(connection, migration_id, BY)
 
     async def places(self) -> list[Place]:
         async with self.platform.catalog.connection() as connection:
