@@ -67,14 +67,22 @@ class Shapes:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._made: dict[tuple[str, Tier], Made] = {}
+        #: PostgreSQL of another version may spell the same in other words.
+        self._made: dict[tuple[str, Tier, int], Made] = {}
         #: Databases are looked at side by side; what a revision makes is made once for all.
         self._turn = asyncio.Lock()
 
     async def drifted(
-        self, connection: Connection, places: Mapping[str, tuple[str, Tier]]
+        self,
+        connection: Connection,
+        places: Mapping[str, tuple[str, Tier]],
+        *,
+        in_full: bool = False,
     ) -> dict[str, tuple[Difference, ...]]:
-        """Return what differs in schemas of one database, by revision and tier."""
+        """Return what differs in schemas of one database, by revision and tier.
+
+        Unless ``in_full``, what has the same name and type is taken to be the same.
+        """
         outlines = await _outlines(connection, places)
         found: dict[str, tuple[Difference, ...]] = {}
         for schema, (revision, tier) in places.items():
@@ -82,14 +90,15 @@ class Shapes:
                 continue
             async with self._turn:
                 made = await self._make(connection, revision, tier)
-            if outlines.get(schema) != made.outline:
+            if in_full or outlines.get(schema) != made.outline:
                 there = await _describe(connection, schema)
                 if differences := compare(made.shape, there, schema=schema):
                     found[schema] = differences
         return found
 
     async def _make(self, connection: Connection, revision: str, tier: Tier) -> Made:
-        made = self._made.get((revision, tier))
+        key = (revision, tier, connection.get_server_version().major)
+        made = self._made.get(key)
         if made is None:
             schema_sql = self._chain.sql_to(revision)
             async with _scratch(connection, schema_sql, revision, tier) as schema:
@@ -97,7 +106,7 @@ class Shapes:
                 shape = await _describe(connection, schema)
             # A revision may leave nothing at all.
             made = Made(outline=outlines.get(schema, ""), shape=shape)
-            self._made[revision, tier] = made
+            self._made[key] = made
         return made
 
 

@@ -50,7 +50,7 @@ class Lookout:
         self._turns = asyncio.Semaphore(at_once_max)
 
     async def look_around(self, places: Iterable[Place], *, also_done: bool = False) -> View:
-        """Ask every database of these places; ``also_done``: compare tables everywhere."""
+        """Ask every database of these places; ``also_done``: compare all tables, in full."""
         databases: dict[tuple[str, str], list[Place]] = {}
         for place in sorted(places):
             databases.setdefault((place.cluster, place.database), []).append(place)
@@ -63,7 +63,9 @@ class Lookout:
                 async with self._turns, self._crew.connection(*database) as connection:
                     there = await look(connection, self._chain)
                     wanted = self._comparable(databases[database], there, also_done=also_done)
-                    found = await self._shapes.drifted(connection, wanted) if wanted else {}
+                    found: Mapping[str, tuple[Difference, ...]] = {}
+                    if wanted:
+                        found = await self._shapes.drifted(connection, wanted, in_full=also_done)
                     seen[database] = there
                     drifted.update({(*database, schema): each for schema, each in found.items()})
             except _UNANSWERED as error:

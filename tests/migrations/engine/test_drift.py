@@ -79,6 +79,17 @@ async def test_a_place_that_was_altered_by_hand_waits_and_the_others_go_on(made:
     assert (await surveying.find_drift(made.platform)).drift == ()
 
 
+async def test_what_a_rule_or_a_default_says_is_compared_when_it_is_asked_for(made: Fleet) -> None:
+    altered = made.slugs["tenant-1"]
+    async with made.platform.fleet.admin(altered.cluster, altered.database) as connection:
+        await connection.execute(f'SET search_path = "{altered.schema}"')
+        await connection.execute("ALTER TABLE artist ALTER COLUMN name SET DEFAULT 'nobody'")
+        (difference,) = (await surveying.find_drift(made.platform)).drift
+        await connection.execute("ALTER TABLE artist ALTER COLUMN name DROP DEFAULT")
+    assert (difference.table, difference.name) == ("artist", "name")
+    assert "DEFAULT 'nobody'" in str(difference.found)
+
+
 def test_of_a_table_that_is_gone_only_that_is_said() -> None:
     wanted = {("a", "table", "a"): "", ("a", "column", "x"): "integer"}
     (difference,) = compare(wanted, {}, schema="s")
