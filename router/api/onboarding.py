@@ -30,10 +30,12 @@ from router.catalog.onboarding_words import (
     Place,
     Receipt,
     Section,
+    Sheet,
     Stage,
     Terms,
 )
 from router.catalog.onboardings import Head, OnboardingFilter
+from router.errors import NotFound
 from router.words import Tenant, TenantStatus, Tier
 
 if TYPE_CHECKING:
@@ -288,6 +290,21 @@ async def show_onboarding(
     return await work.show(onboarding_id)
 
 
+@get(
+    "/onboardings/{onboarding_id:uuid}/receipt",
+    tags=["sales"],
+    summary="The newest acceptance sheet, for the customer",
+)
+async def show_receipt(errand: NamedDependency[Errand], onboarding_id: FromPath[UUID]) -> Sheet:
+    """To the byte what was kept: the SHA-256 of the answer is the receipt's. 404 before a check."""
+    async with errand.parts.catalog.connection() as connection:
+        found = await onboardings.get(connection, onboarding_id)
+        receipt = await onboardings.newest_receipt(connection, onboarding_id)
+    if receipt is None:
+        raise NotFound(f"nothing was tried yet for {found.name}: run the checks")
+    return receipt.sheet
+
+
 @put(
     "/onboardings/{onboarding_id:uuid}/draft",
     tags=["sales"],
@@ -388,6 +405,7 @@ def onboarding_router(parts: Parts, work: Onboardings) -> Router:
         list_onboardings,
         create_onboarding,
         show_onboarding,
+        show_receipt,
         save_draft,
         save_contract,
         save_place,

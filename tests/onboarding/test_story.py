@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -75,6 +76,8 @@ async def test_a_trial_becomes_an_enterprise_with_a_receipt(made: GatewayWorld) 
     checks = receipt["sheet"]["checks"]
     assert [each["name"] for each in checks] == CHECKS
     assert [each["says"] for each in checks if not each["has_passed"]] == []
+    file = await made.client.get(f"{ada.path}/receipt", headers=ada.headers)
+    assert hashlib.sha256(file.content).hexdigest() == receipt["sha256"]
     await ada.act("advance")
     assert (ada.stage, ada.shown["next"]) == ("live", None)
     found = await made.client.get(f"/artists/{kept['artist_id']}", headers=shop.headers)
@@ -119,6 +122,7 @@ async def test_who_begins_with_nothing_gets_a_database_and_an_owner(made: Gatewa
     await until_ready(ada)
     assert (ada.shown["tenant"]["slug"], ada.shown["tenant"]["tier"]) == (slug, "database")
     await ada.act("advance")
+    expect(await made.client.get(f"{ada.path}/receipt", headers=ada.headers), 404)
     assert "nothing was tried yet" in (await ada.act("advance", 409))["detail"]
     await with_a_hole(made, ada)
     await ada.act("check")

@@ -14,6 +14,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     begin.create,
     stages.to_stage,
     stages.watch,
+    stages.download,
     stages.show_stage,
     stages.save,
     stages.act,

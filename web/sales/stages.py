@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage, Template
@@ -19,7 +19,7 @@ from router.api.fleet import ClusterShown
 from router.api.onboarding import Act, OnboardingShown
 from router.api.shapes import List
 from router.catalog.move_words import MOVE, MoveDocument
-from router.catalog.onboarding_words import STAGES, PlaceKind, Source, Stage
+from router.catalog.onboarding_words import STAGES, PlaceKind, Sheet, Source, Stage
 from router.errors import NotFound
 from router.words import ClusterRole, Tier
 from web.api import Change, Refused
@@ -73,6 +73,21 @@ async def watch(
     await visitor.staff()
     await _get(visitor, onboarding_id)
     return ServerSentEvent(_parts(visitor, onboarding_id, part_of(request, PART)))
+
+
+@get("/sales/{onboarding_id:uuid}/receipt", include_in_schema=False)
+async def download(
+    visitor: NamedDependency[Visitor], onboarding_id: FromPath[UUID]
+) -> Response[bytes]:
+    """The acceptance sheet as a file, to the byte what its sum was taken of."""
+    await visitor.staff()
+    sheet = await visitor.api.get(f"{API}/{onboarding_id}/receipt", Sheet)
+    name = f"acceptance-{sheet.slug}.json"
+    return Response(
+        msgspec.json.encode(sheet),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 @get("/sales/{onboarding_id:uuid}/{stage:str}", include_in_schema=False)

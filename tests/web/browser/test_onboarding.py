@@ -96,6 +96,9 @@ async def test_a_trial_is_brought_from_draft_to_live(seller: Person, site: Gatew
             )
         await expect(seller.page.locator("main")).to_contain_text("backup and restore")
         await assert_fit(seller)
+        async with seller.page.expect_download() as fetched:
+            await seller.page.get_by_role("link", name="Receipt for the customer").click()
+        assert (await fetched.value).suggested_filename == f"acceptance-{trial.slug}.json"
         await fill(seller, **{"reason-advance": "signed"})
         await seller.press("Go live")
         await expect(seller.page.locator("main")).to_contain_text("tier database on dedicated-1")
