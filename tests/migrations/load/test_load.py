@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 #: How many write in each tier; 50 in all at eight times the usual scale.
 CROWD = {Tier.ROWS: 3, Tier.SCHEMA: 2, Tier.DATABASE: 1}
 REQUESTS_MIN = 40
-#: Far beyond what a lock of 100 ms explains, on a machine that is busy with other tests too.
-SLOW_S_MAX = 5.0
+#: Far beyond what locks of 100 ms explain, on a machine that is busy with other tests too: the
+#: benchmark has the figure, here nobody may get stuck.
+STUCK_S, STUCK_TIMES = 5.0, 5
 REVISIONS = (
     "ALTER TABLE artist ADD COLUMN born integer",
     "CREATE TABLE won (tenant_id uuid DEFAULT gate.claimed(), n int, PRIMARY KEY (tenant_id, n))",
@@ -109,7 +110,7 @@ async def test_no_request_fails_while_a_wave_passes(clusters: Clusters, tmp_path
         f"{len(wanted)} tenants: p99 {quiet_s * 1_000:.1f} ms in quiet, "
         f"{during_s * 1_000:.1f} ms under a wave of {wave.took_s:.1f} s\n"
     )
-    assert during_s < SLOW_S_MAX
+    assert during_s < STUCK_TIMES * quiet_s + STUCK_S
 
 
 async def first_of(wanted: Coroutine[None, None, None], working: asyncio.Task[None]) -> None:
