@@ -10,6 +10,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
+from deploy import logs
 from tests.benchmarks import figures
 from tests.benchmarks.cpu import IS_KNOWN
 from tests.benchmarks.figures import Figure
@@ -124,6 +125,8 @@ def main() -> int:
         measure=MEASURE_QUICK if given.quick else Measure(),
         fleet=FLEET_QUICK if given.quick else FleetSizes(),
     )
+    # The document is all that stands on stdout.
+    logs.configure(log_format="json", level="error")
     report = uvloop.run(run(wish))
     if given.json:
         sys.stdout.buffer.write(msgspec.json.encode(report.document()) + b"\n")

@@ -4,6 +4,7 @@ import msgspec
 
 from tests.benchmarks.__main__ import Wish, run
 from tests.benchmarks.figures import RATIO, Figure
+from tests.benchmarks.migrations import FleetSizes
 from tests.benchmarks.moving import Measure
 from tests.benchmarks.report import Report
 from tests.benchmarks.rounds import Cost, compare
@@ -35,6 +36,15 @@ async def test_a_short_run_moves_tenants_under_load() -> None:
     found = {figure.name: figure.value for figure in report.figures}
     assert found["cut-overs under load"] == 6
     assert all(value > 0 for value in found.values())
+
+
+async def test_a_short_run_brings_a_fleet_along_under_load() -> None:
+    sizes = FleetSizes(schemas=4, databases=1, rounds=1, quiet_s=2.0)
+    report = await run(Wish(parts=("fleet",), sizes=FEW, rounds=1, fleet=sizes))
+    found = {figure.name: figure.value for figure in report.figures}
+    assert found["ours ÷ the loop"] > 0
+    assert found["a migration with nothing to do"] > 0
+    assert found["writes that failed during a wave"] == 0
 
 
 def test_a_figure_says_what_it_may_be() -> None:
