@@ -142,6 +142,7 @@ async def status(*, drift: bool, state: Path, as_json: bool) -> None:
             "state": document.state.value,
             "target": document.target,
             "wave": f"{document.wave} of {len(document.waves)}",
+            "rows filled": document.rows_filled,
             "error": document.error,
         }
     )
@@ -231,7 +232,7 @@ async def _follow(platform: Platform, migration_id: UUID) -> MigrationDocument:
                 told = await _document(platform.catalog, migration_id)
                 bar.update(
                     task,
-                    description=f"wave {told.wave} of {len(told.waves)}",
+                    description=_described(told),
                     total=told.places or None,
                     completed=told.done,
                 )
@@ -239,6 +240,11 @@ async def _follow(platform: Platform, migration_id: UUID) -> MigrationDocument:
     finally:
         await runner.close()
     return await _document(platform.catalog, migration_id)
+
+
+def _described(told: MigrationDocument) -> str:
+    filled = f", {told.rows_filled} rows filled" if told.rows_filled else ""
+    return f"wave {told.wave} of {len(told.waves)}{filled}"
 
 
 async def _document(catalog: Catalog, migration_id: UUID) -> MigrationDocument:

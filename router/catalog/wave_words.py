@@ -170,7 +170,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MigrationDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A migration as operators see it."""
+    """A migration as operators see it; ``rows_filled`` counts those of its backfills."""
 
     id: UUID
     state: MigrationState
@@ -191,6 +191,7 @@ class MigrationDocument(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     ended_at: datetime | None
     error: str | None
+    rows_filled: int = 0
     failures: tuple[Failure, ...] = ()
 
     @property

@@ -172,7 +172,8 @@ async def cancel(connection: Connection, migration_id: UUID, by: By) -> Migratio
 async def document(connection: Connection, migration: Migration) -> MigrationDocument:
     """Show a migration with its waves and its failures."""
     counted: dict[int, dict[str, int]] = {wave: {} for wave in range(1, migration.waves + 1)}
-    for row in await connection.fetch(_SQL["counts"], migration.id):
+    counts = await connection.fetch(_SQL["counts"], migration.id)
+    for row in counts:
         counted.setdefault(row["wave"], {})[row["state"]] = row["places"]
     rules = migration.rules
     return MigrationDocument(
@@ -198,6 +199,7 @@ async def document(connection: Connection, migration: Migration) -> MigrationDoc
         started_at=migration.started_at,
         ended_at=migration.ended_at,
         error=migration.error,
+        rows_filled=sum(row["rows_filled"] for row in counts),
         failures=tuple(await _failures(connection, migration.id)),
     )
 

@@ -149,7 +149,8 @@ SELECT m.id FROM catalog.migration AS m JOIN noted AS n ON n.migration = m.id
 WHERE m.paused_at IS NOT NULL
 
 -- name: counts
-SELECT wave, state, count(DISTINCT (cluster, database, schema_name)) AS places
+SELECT wave, state, count(DISTINCT (cluster, database, schema_name)) AS places,
+    sum(rows_filled)::bigint AS rows_filled
 FROM catalog.place_revision WHERE migration = $1 GROUP BY wave, state ORDER BY wave, state
 
 -- name: failures

@@ -62,6 +62,7 @@ async def test_rows_are_filled_once_whoever_is_killed(grave: Grave) -> None:
         lines = await waves.entries(connection, begun.id)
     filled = {each.rows_filled for each in lines if each.revision == "9002"}
     assert filled == {ARTISTS, 2 * ARTISTS}
+    assert (await made.document(begun.id)).rows_filled == ARTISTS * len(TIERS)
 
 
 async def test_steps_that_ran_are_not_run_again(grave: Grave) -> None:
