@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from tests.cli.worlds import Stack
 
 REASON = ("--reason", "a test asks for it")
@@ -13,9 +15,7 @@ def test_an_enterprise_goes_from_draft_to_live(stack: Stack) -> None:
         *("onboarding", "create", "Brought In", "--owner", "sales@stepwell.example"),
         *("--due", "2099-01-01", *REASON, "--json"),
     ).document()
-    line = made["line"]
-    assert isinstance(line, dict)
-    deal = str(line["id"])
+    deal = str(cast("dict[str, object]", made["line"])["id"])
 
     def change(*words: str) -> dict[str, object]:
         return stack.ask("onboarding", *words, *REASON, "--json").document()
@@ -55,9 +55,7 @@ def test_what_is_wrong_is_one_sentence(stack: Stack) -> None:
     made = stack.ask(
         *("onboarding", "create", "Wrong", "--owner", "sales@stepwell.example", *REASON, "--json")
     ).document()
-    line = made["line"]
-    assert isinstance(line, dict)
-    deal = str(line["id"])
+    deal = str(cast("dict[str, object]", made["line"])["id"])
     for words, status, said in (
         (("set", deal, "contract", "seats=many", *REASON), 1, "seats"),
         (("set", deal, "contract", "colour=red", *REASON), 1, "has no 'colour'"),

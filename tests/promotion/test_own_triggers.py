@@ -76,9 +76,9 @@ async def hub(clusters: Clusters, tmp_path_factory: pytest.TempPathFactory) -> A
     async with scratch_database(clusters, loaded) as scratch:
         first = await write_revision(loaded, "tables", scratch=scratch)
     assert first is not None
-    after = "_".join(first.name.split("_")[:2])
+    after = "_".join(first.path.name.split("_")[:2])
     written = _REVISION.format(after=after, sql=TRIGGERS.replace(":=", r"\:="))
-    first.with_name("0002_triggers.py").write_text(written)
+    first.path.with_name("0002_triggers.py").write_text(written)
     (folder / "notebook_product_of_a_test.py").write_text(_MODULE.format(revisions=revisions))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(folder), *sys.path])
