@@ -16,7 +16,9 @@ KEY_FIELD = "_key"
 REASON_FIELD = "reason"
 FIELDS_MAX = 100
 TEXT_LENGTH_MAX = 10_000
-_SHOWN_AGAIN_NEVER = frozenset({"password", "new_password", "client_secret", "_csrf_token"})
+_SHOWN_AGAIN_NEVER = frozenset(
+    {"password", "new_password", "client_secret", "credential", "_csrf_token"}
+)
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):

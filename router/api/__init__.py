@@ -95,6 +95,15 @@ from router.api.ops_archives import (
     ops_take_back_deletion,
 )
 from router.api.parts import Parts
+from router.api.passkeys import (
+    ask_passkey,
+    ask_registration,
+    list_passkeys,
+    log_in_with_passkey,
+    register_passkey,
+    remove_passkey,
+    rename_passkey,
+)
 from router.api.profile import (
     change_email,
     change_password,
@@ -130,8 +139,7 @@ def platform_routers(parts: Parts) -> list[Router]:
     ]
 
 
-# Passkeys (router/api/passkeys.py) and single sign-on (router/api/sso.py) are written and not yet
-# served: no test has attacked them.
+# Single sign-on (router/api/sso.py) is written and not yet served: no test has attacked it.
 _STRANGERS: Sequence[ControllerRouterHandler] = (
     sign_up,
     log_in,
@@ -142,6 +150,8 @@ _STRANGERS: Sequence[ControllerRouterHandler] = (
     verify_account,
     forget_password,
     reset_password,
+    ask_passkey,
+    log_in_with_passkey,
 )
 _PERSONS: Sequence[ControllerRouterHandler] = (
     switch,
@@ -159,6 +169,11 @@ _PERSONS: Sequence[ControllerRouterHandler] = (
     list_sessions,
     end_session,
     end_other_sessions,
+    ask_registration,
+    register_passkey,
+    list_passkeys,
+    rename_passkey,
+    remove_passkey,
 )
 _TENANTS: Sequence[ControllerRouterHandler] = (
     show_tenant,

@@ -5,12 +5,14 @@ A passkey is two factors in one: it verifies the person on the device, so nothin
 
 from __future__ import annotations
 
+import struct
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
@@ -34,6 +36,7 @@ from webauthn.helpers.structs import (
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
+from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from router.api import throttle
 from router.api.entering import LoggedIn, check_recent, enter, own_account
@@ -46,7 +49,22 @@ from router.errors import NotAllowed, NotAuthenticated, Unprocessable
 
 RP_NAME: Final = "Stepwell"
 _TEXT_LENGTH_MAX: Final = 20_000
+#: No authenticator's is longer; an index takes no much longer one.
+CREDENTIAL_ID_BYTES_MAX: Final = 1_023
+PUBLIC_KEY_BYTES_MAX: Final = 4_096
 _REFUSED: Final = "this passkey opens no account here"
+#: What the library raises of what is no credential at all: it reads some of it unchecked.
+_UNREADABLE: Final = (
+    WebAuthnException,
+    UnsupportedAlgorithm,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 _Text = Annotated[str, Meta(max_length=_TEXT_LENGTH_MAX)]
 
 
@@ -169,8 +187,9 @@ async def register_passkey(
             expected_origin=errand.parts.site_url,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError) as error:
+    except _UNREADABLE as error:
         raise Unprocessable(f"this passkey can't be taken: {str(error)[:200]}") from error
+    _check_stored(data.credential, verified)
     new = NewPasskey(
         credential_id=verified.credential_id,
         public_key=verified.credential_public_key,
@@ -220,7 +239,7 @@ async def log_in_with_passkey(
     async with errand.parts.catalog.connection() as connection:
         await passkeys.answer(connection, challenge, account_id=None)
         passkey = await passkeys.find(connection, _bytes(data.credential.rawId))
-    if passkey is None:
+    if passkey is None or not _names(data.credential, passkey):
         raise NotAuthenticated(_REFUSED)
     try:
         verified = verify_authentication_response(
@@ -233,7 +252,7 @@ async def log_in_with_passkey(
             credential_current_sign_count=0,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError) as error:
+    except _UNREADABLE as error:
         raise NotAuthenticated(_REFUSED) from error
     connection = await errand.connection()
     await passkeys.note_used(connection, passkey, sign_count=verified.new_sign_count)
@@ -281,8 +300,24 @@ def _challenge(credential: PublicKeyCredential) -> bytes:
     """Return the challenge that the authenticator says it signed; the catalog knows ours."""
     try:
         return parse_client_data_json(_bytes(credential.response.clientDataJSON)).challenge
-    except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError):
+    except _UNREADABLE:
         raise Unprocessable("the credential's clientDataJSON can't be read") from None
+
+
+def _check_stored(credential: PublicKeyCredential, verified: VerifiedRegistration) -> None:
+    """The library doesn't compare what the browser calls the key with what its device does."""
+    known = verified.credential_id
+    is_short = len(known) <= CREDENTIAL_ID_BYTES_MAX
+    if not is_short or len(verified.credential_public_key) > PUBLIC_KEY_BYTES_MAX:
+        raise Unprocessable("this passkey can't be taken: its id or its key is too long")
+    if not known or known != _bytes(credential.rawId):
+        raise Unprocessable("this passkey can't be taken: it goes by two ids")
+
+
+def _names(credential: PublicKeyCredential, passkey: Passkey) -> bool:
+    """Tell whether the device says the same as we do of whose passkey it is."""
+    handle = credential.response.userHandle
+    return handle is not None and _bytes(handle) == passkey.account_id.bytes
 
 
 def _bytes(text: str) -> bytes:

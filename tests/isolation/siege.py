@@ -237,6 +237,7 @@ _PERSONAL = (
     "/api/switch",
     "/api/logout",
     "/api/me",
+    "/api/passkeys",
     "/api/profile",
     "/api/sessions",
     "/api/slugs/",

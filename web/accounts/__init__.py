@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web.accounts import entry, invitation, own, resets, signup, verification
+from web.accounts import entry, invitation, own, passkeys, resets, signup, verification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,4 +35,11 @@ PAGES: Sequence[ControllerRouterHandler] = (
     own.email_page,
     own.change_email,
     own.verify_email,
+    passkeys.ask_passkey,
+    passkeys.log_in,
+    passkeys.passkeys_page,
+    passkeys.ask_registration,
+    passkeys.register,
+    passkeys.rename,
+    passkeys.remove,
 )

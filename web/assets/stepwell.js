@@ -13,6 +13,7 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;
     for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+    if (form.dataset.passkey) form.elements.credential.value = "";
   }
 });
 
@@ -57,5 +58,40 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     const label = button.textContent;
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = label; }, 1500);
+  });
+}
+
+// <form data-passkey="get" (or "create") data-options="/path">: asks the path what the device is to
+// sign, has the browser ask its person, and sends the form with what was signed.
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  const known = window.PublicKeyCredential;
+  if (!known || !known.parseCreationOptionsFromJSON || !known.parseRequestOptionsFromJSON) continue;
+  const isNew = form.dataset.passkey === "create";
+  const said = form.querySelector("[data-passkey-said]");
+  const lacking = form.parentElement.querySelector("[data-passkey-lacking]");
+  let busy = false;
+  form.hidden = false;
+  if (lacking) lacking.hidden = true;
+  form.addEventListener("submit", async (event) => {
+    if (form.elements.credential.value) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (busy) return;
+    busy = true;
+    said.textContent = "";
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const told = await (await fetch(form.dataset.options, { method: "POST", body })).json();
+      if (told.problem) { said.textContent = told.problem; return; }
+      const signed = isNew
+        ? await navigator.credentials.create({ publicKey: known.parseCreationOptionsFromJSON(told.options) })
+        : await navigator.credentials.get({ publicKey: known.parseRequestOptionsFromJSON(told.options) });
+      form.elements.credential.value = JSON.stringify(signed);
+      form.requestSubmit();
+    } catch {
+      said.textContent = isNew
+        ? "No passkey was made: the device has one already, or nobody confirmed it. Try again."
+        : "No passkey was used: the device has none for this site, or nobody confirmed it. Try again.";
+    } finally { busy = false; }
   });
 }

@@ -22,7 +22,14 @@ OF_NOBODY = (
     "/mailbox",
     "/no/such/page",
 )
-OF_AN_ACCOUNT = ("/workspaces", "/account", "/account/password", "/account/email", "/verify")
+OF_AN_ACCOUNT = (
+    "/workspaces",
+    "/account",
+    "/account/password",
+    "/account/email",
+    "/account/passkeys",
+    "/verify",
+)
 OF_A_WORKSPACE = (
     "",
     "/members",

@@ -1,0 +1,1 @@
+"""Passkeys: devices made of software, and what an attacker tries with them."""
