@@ -201,9 +201,17 @@ async def _write(wires: Sequence[Wire], until: asyncio.Task[None]) -> Writes:
     failed = 0
     asked: list[asyncio.Task[None]] = []
 
-    async def ask(wire: Wire, number: int, due_s: float) -> None:
+    turns = [asyncio.Lock() for _ in wires]
+
+    async def ask(number: int, due_s: float) -> None:
         nonlocal failed
-        answer = await wire.ask("POST", "/artists", {"name": f"artist {number}"})
+        writer, body = number % len(wires), {"name": f"artist {number}"}
+        async with turns[writer]:
+            try:
+                answer = await wires[writer].ask("POST", "/artists", body)
+            except (OSError, EOFError):
+                failed += 1
+                return
         # From the moment at which it was due: one that had to wait is not forgotten.
         took_ms.append((time.perf_counter() - due_s) * 1_000)
         failed += answer.status != 201
@@ -212,7 +220,7 @@ async def _write(wires: Sequence[Wire], until: asyncio.Task[None]) -> Writes:
     while not until.done():
         due_s = begun_s + number / _RATE
         await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-        asked.append(asyncio.create_task(ask(wires[number % len(wires)], number, due_s)))
+        asked.append(asyncio.create_task(ask(number, due_s)))
         number += 1
     await asyncio.gather(*asked)
     until.result()
