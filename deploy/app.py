@@ -24,6 +24,7 @@ from deploy import health, pages, payments
 from deploy.api_document import ApiDocument, complete
 from deploy.api_page import api_page
 from deploy.asking import ask_router
+from deploy.counting import telling
 from deploy.keeping import Keeping
 from deploy.onboardings import Onboardings
 from deploy.platform import Platform, running, site_url
@@ -43,6 +44,7 @@ from router.errors import Misconfigured
 from router.gateway.entrance import Entrance
 from router.gateway.gateway import Gateway
 from router.gateway.identity import Site
+from router.gateway.loads import Loads
 from router.gateway.visit import lease_of, session_of
 from router.outside import Outside
 from router.sealing import derive_password
@@ -95,14 +97,18 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
     )
     parts = _parts(platform, provisioning, passwords, move_news, desk)
     onboardings = Onboardings(platform, desk, Promoting(platform), provisioning)
-    tracing = _tracing(platform.settings)
+    tracing, loads = _tracing(platform.settings), Loads()
     web = pages.make_web(platform.settings, platform.loaded.product.name, inside)
     product = Router(
         path="/",
         route_handlers=list(platform.loaded.product.routes),
         middleware=[
             Entrance(
-                platform.directory, platform.dispatch, platform.quota, catalog=platform.catalog
+                platform.directory,
+                platform.dispatch,
+                platform.quota,
+                catalog=platform.catalog,
+                loads=loads,
             )
         ],
         dependencies={"lease": Provide(lease_of), "session": Provide(session_of)},
@@ -113,7 +119,8 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         app.state.platform = platform
-        async with running(platform), counting(platform.quota):
+        told = telling(loads, platform.catalog, every_s=platform.settings.load_flush_s)
+        async with running(platform), counting(platform.quota), told:
             try:
                 yield
             finally:

@@ -341,6 +341,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(le=60),
         _said("how often a gateway records the API calls that it counted", "seconds"),
     ] = 1.0
+    load_flush_s: Annotated[
+        _Seconds,
+        Meta(le=60),
+        _said("how often a gateway tells what each tenant took of the databases", "seconds"),
+    ] = 10.0
     usage_lease_max: Annotated[
         _Count,
         _said(

@@ -14,6 +14,7 @@ from router.catalog import (
     answers,
     attempts,
     letters,
+    loads,
     passkeys,
     proofs,
     sessions,
@@ -43,7 +44,7 @@ async def tidy(platform: Platform) -> None:
             await answers.forget_old(connection)
             await sessions.forget_old(connection)
             await inbox.forget_old(connection)
-            for each in (attempts, letters, passkeys, proofs, sign_on):
+            for each in (attempts, letters, loads, passkeys, proofs, sign_on):
                 await each.forget_old(connection)
         await tidy_tenants(platform)
         await asyncio.sleep(ROUND_S)

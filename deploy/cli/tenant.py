@@ -15,13 +15,15 @@ from deploy.onboarding import NewTenant
 from deploy.operations import make_runner
 from deploy.renaming import NewNames
 from router.api.search import FOUND_MAX
-from router.catalog import operations, search, tenants
+from router.catalog import loads, operations, search, tenants
 from router.catalog.catalog import PAGE_ITEMS_MAX
+from router.catalog.loads import MINUTES_MAX, Measure
 from router.catalog.operations import OperationFilter, OperationState
 from router.catalog.tenants import TenantFilter
 from router.errors import ProvisionFailed
 from router.words import TenantStatus, Tier
 
+BUSIEST_SHOWN = 20
 WAIT_S_MAX = 120.0
 TIERS = click.Choice([tier.value for tier in Tier])
 STATUSES = click.Choice([status.value for status in TenantStatus])
@@ -152,6 +154,54 @@ async def find_tenants(*, word: str, state: Path, as_json: bool) -> None:
         ("tenant", "name", "status", "plan", "tier", "found by", "which is"),
         [(it.slug, it.name, it.status, it.plan, it.tier or "", it.way, it.what) for it in found],
         empty=f"nothing is known of {word!r}; give the whole of an id or an address",
+    )
+
+
+@tenant.command()
+@click.option(
+    "--by",
+    type=click.Choice([each.value for each in Measure]),
+    default=Measure.BUSY.value,
+    show_default=True,
+    help="Time on a connection, requests, or time in line.",
+)
+@click.option(
+    "--minutes",
+    type=click.IntRange(1, MINUTES_MAX),
+    default=60,
+    show_default=True,
+    help="How far to look back.",
+)
+@click.option("--cluster", help="Only tenants whose rows are on it.")
+@state_option
+@json_option
+@asynchronous
+async def busiest(
+    *, by: str, minutes: int, cluster: str | None, state: Path, as_json: bool
+) -> None:
+    """List the tenants that keep the databases busy, the most first."""
+    async with catalog_at(state) as catalog, catalog.connection() as connection:
+        found = await loads.first(
+            connection, minutes=minutes, by=Measure(by), cluster=cluster, items_max=BUSIEST_SHOWN
+        )
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ("tenant", "plan", "tier", "cluster", "requests", "busy ms", "waiting ms"),
+        [
+            (
+                it.slug,
+                it.plan,
+                it.tier or "",
+                it.cluster or "",
+                str(it.requests),
+                str(it.busy_ms),
+                str(it.waiting_ms),
+            )
+            for it in found.items
+        ],
+        empty="no tenant was busy in this time",
     )
 
 

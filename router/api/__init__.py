@@ -75,6 +75,7 @@ from router.api.moves import (
     undo_move,
     watch_move,
 )
+from router.api.neighbours import list_neighbours
 from router.api.onmoves import list_own_moves, show_own_move, watch_own_move
 from router.api.ops import (
     list_tenants,
@@ -245,6 +246,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     search_tenants,
     show_isolation,
     look_now,
+    list_neighbours,
     list_clusters,
     list_ops_audit,
     verify_audit,

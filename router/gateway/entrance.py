@@ -25,6 +25,7 @@ from router.errors import (
 )
 from router.gateway.edge import Edge
 from router.gateway.identity import Named, could_exist
+from router.gateway.loads import Loads
 from router.gateway.quota import Unlimited
 from router.gateway.replay import Claim, read_key
 from router.gateway.transcript import begin
@@ -111,7 +112,8 @@ async def find_tenant(named: Named, credential: Credential, known: KnownTenants)
 class Entrance(ASGIMiddleware):
     """In front of every product route: checks the caller, then stands behind the answer.
 
-    ``catalog`` keeps the transcripts of the staff, who have no way in without it.
+    ``catalog`` keeps the transcripts of the staff, who have no way in without it; ``loads`` is told
+    what each request took.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -123,11 +125,13 @@ class Entrance(ASGIMiddleware):
         quota: Quota | None = None,
         *,
         catalog: Catalog | None = None,
+        loads: Loads | None = None,
     ) -> None:
         self._known = known
         self._dispatch = dispatch
         self._catalog = catalog
         self._quota: Quota = quota or Unlimited()
+        self._loads = loads or Loads()
 
     def __deepcopy__(self, _: object) -> Self:
         # Litestar copies a router with all it holds; the process has one directory all the same.
@@ -194,7 +198,10 @@ class Entrance(ASGIMiddleware):
             # Nothing is left open, whatever ended the request: an answer, an exception, a caller
             # who left, a deadline.
             admission.release()
-            await visit.finish(succeeded=False)
+            try:
+                await visit.finish(succeeded=False)
+            finally:
+                self._loads.note(visit.tenant.id, visit.busy_ns, visit.waiting_ns)
 
     async def _visit(self, scope: HTTPScope, credential: Credential) -> Visit:
         tenant = await find_tenant(scope["state"]["named"], credential, self._known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from litestar.types import Scope
@@ -25,6 +26,8 @@ class Visit:
     __slots__ = (
         "_dispatch",
         "_lease",
+        "_since_ns",
+        "busy_ns",
         "claim",
         "is_outdated",
         "mode",
@@ -32,6 +35,7 @@ class Visit:
         "role",
         "tenant",
         "transcript",
+        "waiting_ns",
         "who",
     )
 
@@ -57,11 +61,21 @@ class Visit:
         self.transcript: Transcript | None = None
         #: Whether a migration changed the tables in its midst.
         self.is_outdated = False
+        #: How long it had a connection of its own, and how long it stood in line for one.
+        self.busy_ns = 0
+        self.waiting_ns = 0
+        self._since_ns = 0
 
     async def lease(self) -> Lease:
         """Return the visit's lease, opened when it is first asked for."""
         if self._lease is None:
-            self._lease = await self._dispatch.open(self.tenant, self.mode)
+            asked_ns = time.perf_counter_ns()
+            try:
+                self._lease = await self._dispatch.open(self.tenant, self.mode)
+            finally:
+                # Whoever waited in vain has waited too.
+                self._since_ns = time.perf_counter_ns()
+                self.waiting_ns += self._since_ns - asked_ns
             if self.transcript is not None:
                 self._lease.overhear(self.transcript.tell)
         return self._lease
@@ -85,11 +99,14 @@ class Visit:
         self.is_outdated = False
         if lease is None:
             return
-        if succeeded:
-            await self._settle(lease)
-            await lease.commit()
-        else:
-            await lease.rollback()
+        try:
+            if succeeded:
+                await self._settle(lease)
+                await lease.commit()
+            else:
+                await lease.rollback()
+        finally:
+            self.busy_ns += time.perf_counter_ns() - self._since_ns
 
     async def _settle(self, lease: Lease) -> None:
         if self.claim is None:

@@ -39,6 +39,7 @@ READS = (
     "/api/ops/audit",
     "/api/ops/search?q={slug}",
     "/api/ops/isolation",
+    "/api/ops/neighbours",
 )
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from examples.store.models import Artist
 from router.errors import PlacementStale
+from router.gateway.loads import Loads
+from router.gateway.visit import Visit
 from router.statement import Statement
 from router.words import Consistency, Mode, Tier
 from tests.proxy import proxied
@@ -182,3 +184,16 @@ async def test_a_move_in_mid_request_costs_one_refusal(wire: Wire, tier: Tier) -
 
 def pool_of(lease: Lease) -> Pool:
     return lease._source.pool  # noqa: SLF001 - what a pool holds is what is tested
+
+
+@TIERS
+async def test_a_visit_is_measured_at_no_round_trip_of_its_own(wire: Wire, tier: Tier) -> None:
+    tenant, loads = await wire.warm(tier), Loads()
+    visit = Visit(
+        wire.made.dispatch, tenant=tenant, who="a", role="owner", mode=Mode.READ, request_id="r"
+    )
+    with wire.costs(tier, 3):
+        await (await visit.lease()).fetch(ARTISTS)
+        await visit.finish(succeeded=True)
+        loads.note(tenant.id, visit.busy_ns, visit.waiting_ns)
+    assert min(visit.busy_ns, visit.waiting_ns) > 0

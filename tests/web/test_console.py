@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from deploy.checkup import keep_checked
 from deploy.operations import make_runner
+from router.catalog import loads
+from router.catalog.loads import Load
 from router.tasks import end
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 from tests.web.surfing import Surfer
@@ -23,6 +25,7 @@ LISTS = [
     "/moves",
     "/migrations",
     "/clusters",
+    "/neighbours",
     "/isolation",
     "/inbox",
     "/access",
@@ -249,3 +252,21 @@ async def shared_database(made: GatewayWorld) -> str:
     name = made.platform.fleet.cluster("shared-1").shared_database
     assert name is not None
     return name
+
+
+async def test_the_busiest_neighbours_are_drawn_and_listed(
+    made: GatewayWorld, observer: Surfer
+) -> None:
+    shop = await sign_up(made.client)
+    async with made.platform.catalog.connection() as connection:
+        load = Load(tenant_id=shop.id, requests=77_777, busy_ms=90_000_000, waiting_ms=61_000)
+        await loads.add(connection, [load])
+    answer = await observer.get("/console/neighbours?by=busy&minutes=15&cluster=shared-1")
+    assert answer.status_code == 200
+    assert 'class="series series-1"' in answer.text
+    for said in (shop.slug, "77 777", "1 d 1 h", "1 min 1 s"):
+        assert said in observer.text
+    assert f'href="/console/tenants/{shop.slug}"' in answer.text
+    await observer.get("/console/neighbours?cluster=nowhere")
+    assert "No tenant was busy in this time" in observer.text
+    assert (await observer.get("/console/neighbours?by=noise")).status_code == 400

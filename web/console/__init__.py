@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from web.console import data, lists, migrations, moves, search, tenants
+from web.console import data, lists, migrations, moves, neighbours, search, tenants
 
 PAGES: Sequence[ControllerRouterHandler] = (
     lists.overview,
@@ -14,6 +14,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     lists.show_clusters,
     lists.show_isolation,
     lists.look_now,
+    neighbours.show_neighbours,
     lists.show_inbox,
     lists.replay,
     lists.show_audit,

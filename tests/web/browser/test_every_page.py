@@ -53,6 +53,7 @@ OF_THE_CONSOLE = (
     "/console/moves",
     "/console/migrations",
     "/console/clusters",
+    "/console/neighbours",
     "/console/isolation",
     "/console/inbox",
     "/console/access",

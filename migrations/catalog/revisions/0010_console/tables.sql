@@ -14,3 +14,13 @@ CREATE TABLE catalog.checkup (
     rules      integer NOT NULL DEFAULT 0,
     findings   jsonb NOT NULL DEFAULT '[]'
 );
+
+-- Who kept the databases busy: written by gateways every some seconds, and forgotten after a day.
+CREATE TABLE catalog.load (
+    minute     timestamptz NOT NULL,
+    tenant_id  uuid NOT NULL CONSTRAINT load_is_of_a_tenant REFERENCES catalog.tenant,
+    requests   bigint NOT NULL,
+    busy_ms    bigint NOT NULL,
+    waiting_ms bigint NOT NULL,
+    PRIMARY KEY (minute, tenant_id)
+);
