@@ -99,22 +99,6 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
     onboardings = Onboardings(platform, desk, Promoting(platform), provisioning)
     tracing, loads = _tracing(platform.settings), Loads()
     web = pages.make_web(platform.settings, platform.loaded.product.name, inside)
-    product = Router(
-        path="/",
-        route_handlers=list(platform.loaded.product.routes),
-        middleware=[
-            Entrance(
-                platform.directory,
-                platform.dispatch,
-                platform.quota,
-                catalog=platform.catalog,
-                loads=loads,
-            )
-        ],
-        dependencies={"lease": Provide(lease_of), "session": Provide(session_of)},
-        security=[{"bearer": []}],
-        tags=[platform.loaded.product.name],
-    )
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
@@ -135,7 +119,7 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
 
     return Litestar(
         route_handlers=[
-            product,
+            _product_router(platform, loads),
             *platform_routers(parts),
             *member_routers(parts, desk),
             *usage_routers(parts),
@@ -166,6 +150,25 @@ def create_litestar(platform: Platform, inside: Inside) -> Litestar:
 def openapi_document() -> dict[str, Any]:
     """Return the served OpenAPI document, for the reference pages."""
     return complete(create_litestar(Platform(_NOWHERE), Inside()).openapi_schema.to_schema())
+
+
+def _product_router(platform: Platform, loads: Loads) -> Router:
+    return Router(
+        path="/",
+        route_handlers=list(platform.loaded.product.routes),
+        middleware=[
+            Entrance(
+                platform.directory,
+                platform.dispatch,
+                platform.quota,
+                catalog=platform.catalog,
+                loads=loads,
+            )
+        ],
+        dependencies={"lease": Provide(lease_of), "session": Provide(session_of)},
+        security=[{"bearer": []}],
+        tags=[platform.loaded.product.name],
+    )
 
 
 def _parts(
