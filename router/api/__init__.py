@@ -122,6 +122,13 @@ from router.api.roles import list_roles, put_role, remove_role
 from router.api.search import search_tenants
 from router.api.sessions import log_in, log_out, switch
 from router.api.signup import sign_up
+from router.api.sso import (
+    finish_sign_on,
+    put_sign_on,
+    remove_sign_on,
+    show_sign_on,
+    start_sign_on,
+)
 from router.api.staff import add_staff, list_staff, remove_staff
 from router.api.tenant import change_tenant, show_tenant
 from router.api.usage import show_usage
@@ -140,7 +147,6 @@ def platform_routers(parts: Parts) -> list[Router]:
     ]
 
 
-# Single sign-on (router/api/sso.py) is written and not yet served: no test has attacked it.
 _STRANGERS: Sequence[ControllerRouterHandler] = (
     sign_up,
     log_in,
@@ -153,6 +159,8 @@ _STRANGERS: Sequence[ControllerRouterHandler] = (
     reset_password,
     ask_passkey,
     log_in_with_passkey,
+    start_sign_on,
+    finish_sign_on,
 )
 _PERSONS: Sequence[ControllerRouterHandler] = (
     switch,
@@ -203,6 +211,9 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     list_keys,
     make_key,
     revoke_key,
+    show_sign_on,
+    put_sign_on,
+    remove_sign_on,
     list_domains,
     claim_domain,
     check_domain,

@@ -124,7 +124,7 @@ async def put_sign_on(
     is_same = known is not None and (known.issuer, known.client_id) == (data.issuer, data.client_id)
     secret = data.client_secret or (known.secret if known and is_same else None)
     if secret is None:
-        raise Unprocessable("send the client secret too")
+        raise Unprocessable("send the client secret too", field="client_secret")
     await oidc.discover(parts.outside, data.issuer)
     wanted = SignOn(
         tenant_id=tenant.id,
@@ -144,7 +144,7 @@ async def put_sign_on(
     "/sso",
     tags=["single sign-on"],
     summary="Forget the tenant's identity provider",
-    opt={NEEDS: Permission.SETTINGS_WRITE},
+    opt={NEEDS: Permission.BILLING_WRITE},
 )
 async def remove_sign_on(errand: NamedDependency[MemberErrand]) -> None:
     """Members log in with password or passkey again."""
@@ -226,12 +226,16 @@ async def _let_in(errand: Errand, known: SignOn, kept: Kept, person: Person) -> 
         if account_id is not None
         else await accounts.find_by_email(connection, email)
     )
+    is_unproved = account is not None and account.email_verified_at is None
     if account is None and await sign_on.is_invited(connection, kept.tenant_id, email):
         account = await accounts.create(connection, email=email, name=person.name[:200])
     if account is None:
         raise _no_member(email)
     errand.actor = f"account:{account.id}"
     if await members.find(connection, kept.tenant_id, account.id) is None:
+        if is_unproved:
+            # Somebody else may have made it, who would come along with a password of their own.
+            raise NotAllowed(f"{email} has an account that isn't confirmed: confirm it first")
         await _join(errand, kept, account)
     if account_id is None:
         await sign_on.tie(connection, kept, person.subject, account.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web.accounts import entry, invitation, own, passkeys, resets, signup, verification
+from web.accounts import entry, invitation, own, passkeys, resets, signup, sso, verification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,4 +42,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     passkeys.register,
     passkeys.rename,
     passkeys.remove,
+    sso.sign_on_page,
+    sso.begin,
+    sso.come_back,
 )

@@ -17,6 +17,7 @@ from web.workspace import (
     onboarding,
     overview,
     roles,
+    security,
     upgrade,
 )
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler
 
 PAGES: Sequence[ControllerRouterHandler] = (
+    security.show,
+    security.change,
+    security.remove,
     onboarding.name_workspace,
     onboarding.make_workspace,
     onboarding.welcome,

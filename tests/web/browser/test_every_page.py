@@ -15,6 +15,7 @@ OF_NOBODY = (
     "/",
     "/pricing",
     "/login",
+    "/login/sso",
     "/signup?plan=pro",
     "/verify",
     "/reset",
@@ -40,6 +41,7 @@ OF_A_WORKSPACE = (
     "/data/delete",
     "/billing",
     "/audit",
+    "/security",
     "/access",
     "/nothing-here",
 )
@@ -127,7 +129,9 @@ async def test_a_second_click_sends_a_form_once(nobody: Person) -> None:
     sent: list[str] = []
     nobody.page.on("request", lambda request: sent.append(request.method))
     async with nobody.page.expect_navigation():
-        await nobody.page.locator("main").get_by_role("button", name="Log in").dblclick()
+        await (
+            nobody.page.locator("main").get_by_role("button", name="Log in", exact=True).dblclick()
+        )
     assert sent.count("POST") == 1
     assert await nobody.page.input_value("#email") == "nobody@nowhere.example"
     assert await nobody.page.input_value("#password") == ""
