@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from deploy.rehearsal import rehearse
 from promotion.wanted import (
     Decision,
     MoveTo,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.platform import Platform
+    from router.catalog.move_words import Rehearsal
     from router.catalog.operations import Operation
     from router.catalog.tenants import TenantRecord
     from router.connect import Connection
@@ -90,6 +92,10 @@ class Promoting:
                 raise _Rehearsed(await self._pursue(connection, goal, by, cluster=None))  # noqa: TRY301 - nothing else takes a transaction back
         except _Rehearsed as rehearsed:
             return rehearsed.outcome
+
+    async def foresee(self, goal: Goal, by: By) -> Rehearsal:
+        """Tell operators what would come of a goal, and what it may take; nothing is kept."""
+        return await rehearse(self._platform, self, goal, by)
 
     async def record(
         self, connection: Connection, goal: Goal, by: By, *, cluster: str | None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.platform import Platform
-    from promotion.sizes import TableSize
+    from router.catalog.move_words import TableSize
     from router.connect import Connection
     from router.words import Placement, TenantId
 

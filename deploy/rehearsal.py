@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from promotion.shape import shape_of
 from promotion.side import Side
-from promotion.sizes import TableSize, measure
+from promotion.sizes import measure
 from promotion.steps import steps_to
 from promotion.wanted import Decision, MoveTo, Nothing, SettleFirst, TurnBack, Undo
-from router.catalog.move_words import MovePlace
-from router.errors import Conflict
+from router.catalog.move_words import MovePlace, Rehearsal
+from router.errors import Conflict, Unavailable
 from router.sql import load
 from router.words import Tier
 
@@ -32,26 +32,6 @@ REST_S = 1.0
 _SQL = load("deploy", "promoting.sql")
 
 
-class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be done. ``duration_s`` and ``pause_ms`` are expected from ``experience`` moves.
-
-    ``does`` is move, undo, "settle, then move", or nothing; an undo copies nothing.
-    """
-
-    tenant: UUID
-    does: str
-    source: MovePlace
-    tier: Tier | None
-    cluster: str | None
-    steps: tuple[str, ...]
-    tables: tuple[TableSize, ...]
-    rows: int
-    bytes: int
-    duration_s: float
-    pause_ms: float
-    experience: int
-
-
 async def rehearse(platform: Platform, promoting: Promoting, goal: Goal, by: By) -> Rehearsal:
     """Refuse what would be refused, and tell the rest; nothing is kept."""
     outcome = await promoting.rehearse(goal, by)
@@ -59,7 +39,14 @@ async def rehearse(platform: Platform, promoting: Promoting, goal: Goal, by: By)
     if placement is None:
         raise Conflict(f"tenant {outcome.tenant.slug} has no place yet")
     side = Side(fleet=platform.fleet, tenant_id=outcome.tenant.id, placement=placement)
-    sizes = await measure(side, shape_of(platform.loaded.stored))
+    try:
+        sizes = await measure(side, shape_of(platform.loaded.stored))
+    except (asyncpg.PostgresError, OSError) as error:
+        # It is locked, very large, or has just gone elsewhere.
+        raise Unavailable(
+            f"the rows of tenant {outcome.tenant.slug} can't be counted now: {error}",
+            retry_after_s=5,
+        ) from error
     async with platform.catalog.connection() as connection:
         known = await connection.fetchrow(_SQL["experience"])
     assert known is not None, "an aggregate has a row"

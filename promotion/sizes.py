@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from promotion.side import Bounds
 from router.alchemy import TENANT_COLUMN
+from router.catalog.move_words import TableSize
 
 if TYPE_CHECKING:
     from promotion.shape import Shape
@@ -15,14 +14,6 @@ if TYPE_CHECKING:
 
 #: Counting reads every row once and holds nobody; it isn't worth more than this.
 _BOUNDS = Bounds(statement_ms=60_000, lock_ms=1_000)
-
-
-class TableSize(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tenant has in one table; ``bytes`` are those of its rows, without their indexes."""
-
-    table: str
-    rows: int
-    bytes: int
 
 
 async def measure(side: Side, shape: Shape) -> tuple[TableSize, ...]:

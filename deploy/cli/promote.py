@@ -13,7 +13,6 @@ from deploy.cli.reach import platform_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from deploy.promoting import SETTLE_WAIT_S_MAX, Promoting
-from deploy.rehearsal import rehearse
 from router.catalog import moves
 from router.catalog.move_words import MoveDocument, MovePlace
 from router.catalog.moves import By, Goal
@@ -21,7 +20,7 @@ from router.words import Tier
 
 if TYPE_CHECKING:
     from deploy.platform import Platform
-    from deploy.rehearsal import Rehearsal
+    from router.catalog.move_words import Rehearsal
     from router.catalog.moves import Begun
 
 PLAN = "plan"
@@ -66,7 +65,7 @@ async def promote(  # noqa: PLR0913 - one for each option
     async with platform_at(state) as platform:
         promoting = Promoting(platform, settle_wait_s_max=_PATIENT_S if wait else SETTLE_WAIT_S_MAX)
         if dry_run:
-            _show_rehearsal(await rehearse(platform, promoting, goal, by), as_json=as_json)
+            _show_rehearsal(await promoting.foresee(goal, by), as_json=as_json)
             return
         begun = await promoting.begin(goal, by)
         move = await _move(platform, begun, wait=wait)

@@ -68,6 +68,7 @@ from router.api.migrations import (
 )
 from router.api.moves import (
     cancel_move,
+    foresee_move,
     list_moves,
     promote,
     settle_move,
@@ -238,6 +239,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     maintain,
     show_operation,
     promote,
+    foresee_move,
     list_moves,
     show_move,
     watch_move,

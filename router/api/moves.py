@@ -17,7 +17,7 @@ from router.api.errand import Errand
 from router.api.shapes import Limit, List, OperationShown, Word
 from router.catalog import moves, tenants
 from router.catalog.move_news import follow_move
-from router.catalog.move_words import MoveDocument
+from router.catalog.move_words import MoveDocument, Rehearsal
 from router.catalog.moves import By, Goal, MoveFilter
 from router.words import Tier
 
@@ -64,15 +64,24 @@ async def promote(errand: NamedDependency[Errand], data: JSONBody[NewMove]) -> M
     copying: the operation is then an undo. One that is wanted at a third place has its earlier move
     settled first, and the answer waits for that. Asked again, it answers with the same operation.
     """
-    promoting, by = errand.parts.promoting, _by(errand)
-    tier = None if data.tier is WantedTier.PLAN else Tier(data.tier.value)
-    goal = Goal(tenant=data.tenant, tier=tier, cluster=data.cluster)
+    promoting, goal, by = errand.parts.promoting, _goal(data), _by(errand)
     cluster = await promoting.check(goal, by)
     begun = await promoting.record(await errand.connection(), goal, by, cluster=cluster)
     if begun.is_settling:
         await errand.commit()
         begun = await promoting.after_settling(begun)
     return MoveBegun(operation=OperationShown.of(begun.operation) if begun.operation else None)
+
+
+@post(
+    "/moves/dry-run",
+    status_code=200,
+    tags=["operators"],
+    summary="What a move would do, and what it may take",
+)
+async def foresee_move(errand: NamedDependency[Errand], data: JSONBody[NewMove]) -> Rehearsal:
+    """Refuses what would be refused, and does nothing. Counts the tenant's rows one by one."""
+    return await errand.parts.promoting.foresee(_goal(data), _by(errand))
 
 
 @get("/moves", tags=["operators"], summary="Moves, of all tenants or of one")
@@ -156,6 +165,11 @@ async def _events(errand: Errand, move_id: UUID) -> AsyncGenerator[ServerSentEve
                 yield ServerSentEventMessage(data=None, comment="nothing new")
             else:
                 yield ServerSentEventMessage(event="move", data=msgspec.json.encode(document))
+
+
+def _goal(data: NewMove) -> Goal:
+    tier = None if data.tier is WantedTier.PLAN else Tier(data.tier.value)
+    return Goal(tenant=data.tenant, tier=tier, cluster=data.cluster)
 
 
 def _by(errand: Errand) -> By:

@@ -14,6 +14,7 @@ from router.catalog import Catalog
 from router.catalog.archives import Export
 from router.catalog.invitations import IssuedInvitation
 from router.catalog.move_news import MoveNews
+from router.catalog.move_words import Rehearsal
 from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
 from router.catalog.passwords import Passwords
@@ -52,6 +53,10 @@ class Promoting(Protocol):
 
     async def check(self, goal: Goal, by: By) -> str | None:
         """Refuse a goal that can't be reached; return the cluster it leads to, which answers."""
+        ...
+
+    async def foresee(self, goal: Goal, by: By) -> Rehearsal:
+        """Refuse what would be refused, and tell the rest; nothing of it is kept."""
         ...
 
     async def record(

@@ -124,6 +124,34 @@ class MovePlace(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
 
 
+class TableSize(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant has in one table; ``bytes`` are those of its rows, without their indexes."""
+
+    table: str
+    rows: int
+    bytes: int
+
+
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be done. ``duration_s`` and ``pause_ms`` are expected from ``experience`` moves.
+
+    ``does`` is move, undo, "settle, then move", or nothing; an undo copies nothing.
+    """
+
+    tenant: UUID
+    does: str
+    source: MovePlace
+    tier: Tier | None
+    cluster: str | None
+    steps: tuple[str, ...]
+    tables: tuple[TableSize, ...]
+    rows: int
+    bytes: int
+    duration_s: float
+    pause_ms: float
+    experience: int
+
+
 class MoveState(StrEnum):
     """How a move stands, for whoever waits for it."""
 

@@ -379,3 +379,29 @@ async def cluster_without_server(
     async with made.platform.catalog.transaction() as connection:
         await connection.execute("DELETE FROM catalog.operation WHERE cluster = $1", name)
         await connection.execute("DELETE FROM catalog.cluster WHERE name = $1", name)
+
+
+async def test_a_dry_run_tells_what_a_move_would_take_and_begins_none(made: GatewayWorld) -> None:
+    shop = await sign_up(made.client)
+    artist = {"name": "Somebody"}
+    expect(await made.client.post("/artists", json=artist, headers=shop.headers), 201)
+    path, body = "/api/ops/moves/dry-run", {"tenant": shop.slug, "tier": "schema"}
+    told = expect(await made.client.post(path, json=body, headers=ops()), 200)
+    assert (told["does"], told["source"]["tier"], told["tier"]) == ("move", "rows", "schema")
+    assert {"table": "artist", "rows": 1} in [
+        {"table": each["table"], "rows": each["rows"]} for each in told["tables"]
+    ]
+    assert min(told["rows"], told["duration_s"], told["pause_ms"]) > 0
+    listed = await made.client.get(f"/api/ops/moves?tenant={shop.slug}", headers=ops())
+    assert expect(listed, 200)["items"] == []
+    shown_again = await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops())
+    assert expect(shown_again, 200)["pinned_tier"] is None
+
+
+async def test_a_dry_run_refuses_what_the_move_would_be_refused_for(made: GatewayWorld) -> None:
+    shop = await sign_up(made.client)
+    path = "/api/ops/moves/dry-run"
+    nowhere = {"tenant": shop.slug, "tier": "schema", "cluster": "nowhere"}
+    expect(await made.client.post(path, json=nowhere, headers=ops()), 422)
+    nobody = {"tenant": "no-such-tenant", "tier": "schema"}
+    expect(await made.client.post(path, json=nobody, headers=ops()), 404)

@@ -31,6 +31,7 @@ CHANGES = (
     ("/api/ops/tenants/{slug}/resume", None),
     ("/api/ops/tenants/{slug}/maintenance", {"on": True}),
     ("/api/ops/isolation", None),
+    ("/api/ops/moves/dry-run", {"tenant": "{slug}", "tier": "schema"}),
 )
 READS = (
     "/api/ops/tenants",

@@ -16,7 +16,7 @@ from tests.promotion.scenes import fill, odd_world
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from promotion.sizes import TableSize
+    from router.catalog.move_words import TableSize
     from tests.worlds import Clusters, World
 
 

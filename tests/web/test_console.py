@@ -270,3 +270,23 @@ async def test_the_busiest_neighbours_are_drawn_and_listed(
     await observer.get("/console/neighbours?cluster=nowhere")
     assert "No tenant was busy in this time" in observer.text
     assert (await observer.get("/console/neighbours?by=noise")).status_code == 400
+
+
+async def test_a_move_is_shown_before_it_is_begun(made: GatewayWorld, operator: Surfer) -> None:
+    shop = await sign_up(made.client)
+    root = f"/console/tenants/{shop.slug}"
+    await operator.get(root)
+    key = operator.forms[f"{root}/move"]["_key"]
+    sent = {**operator.forms[f"{root}/move"], "tier": "schema", "reason": "how long"}
+    answer = await operator.post(f"{root}/move/dry-run", sent)
+    assert answer.status_code == 200
+    assert "What it would do" in operator.text
+    assert "rows on shared-1" in operator.text
+    assert operator.forms[f"{root}/move"]["reason"] == "how long"
+    listed = await made.client.get(f"/api/ops/moves?tenant={shop.slug}", headers=ops())
+    assert expect(listed, 200)["items"] == []
+    refused = await operator.post(f"{root}/move/dry-run", {**sent, "cluster": "nowhere"})
+    assert refused.status_code == 422
+    # The form of the page before still begins it.
+    begun = await operator.post(f"{root}/move", {**sent, "_key": key})
+    assert (begun.status_code, "/console/moves/" in begun.headers["location"]) == (303, True)

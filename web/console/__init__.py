@@ -21,6 +21,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     tenants.show_tenants,
     tenants.show_tenant,
     tenants.begin_move,
+    tenants.foresee_move,
     tenants.change_tenant,
     data.show_data,
     data.change_data,

@@ -16,10 +16,10 @@ from router.api.fleet import ClusterShown
 from router.api.moves import MoveBegun, WantedTier
 from router.api.ops import OpsTenant
 from router.api.shapes import List
-from router.catalog.move_words import MoveDocument
+from router.catalog.move_words import MoveDocument, Rehearsal
 from router.errors import NotFound
 from router.words import TenantStatus, Tier
-from web.api import Refused
+from web.api import Change, Refused
 from web.console.asking import CHANGES, Filter, address, by_act, checked, chosen, segment
 from web.form import EMPTY, Form, read_form
 from web.visitor import NO_SUCH_PAGE, Visitor
@@ -41,6 +41,7 @@ class _Sent(msgspec.Struct, frozen=True, kw_only=True):
 
     act: str | None = None
     form: Form = EMPTY
+    rehearsal: Rehearsal | None = None
 
 
 @get("/console/tenants", include_in_schema=False)
@@ -87,10 +88,9 @@ async def begin_move(
     form = checked(await read_form(request))
     if form.errors:
         return await _tenant_page(visitor, slug, _Sent(act="move", form=form))
-    body = {"tenant": slug, "tier": form.text("tier"), "cluster": form.optional("cluster")}
     try:
         begun = await visitor.api.change(
-            "POST", "/api/ops/moves", body, wanted=MoveBegun, change=form.change
+            "POST", "/api/ops/moves", _goal(slug, form), wanted=MoveBegun, change=form.change
         )
     except Refused as refused:
         sent = _Sent(act="move", form=form.refused(refused))
@@ -98,6 +98,27 @@ async def begin_move(
     if begun.operation is None:
         return visitor.to(_path(slug), said="The tenant is where its plan wants it already.")
     return visitor.to(f"/console/moves/{begun.operation.id}", said="The move has begun.")
+
+
+@post("/console/tenants/{slug:str}/move/dry-run", status_code=200, include_in_schema=False)
+async def foresee_move(
+    visitor: NamedDependency[Visitor], request: Request[Any, Any, Any], slug: FromPath[str]
+) -> Template:
+    """Shows what the move would do, above the form that begins it."""
+    await visitor.staff(CHANGES)
+    form = checked(await read_form(request))
+    if form.errors:
+        return await _tenant_page(visitor, slug, _Sent(act="move", form=form))
+    # Without the form's key: that one is for the move itself, also for who goes back to the form.
+    asked = Change(reason=form.change.reason)
+    try:
+        rehearsal = await visitor.api.change(
+            "POST", "/api/ops/moves/dry-run", _goal(slug, form), wanted=Rehearsal, change=asked
+        )
+    except Refused as refused:
+        sent = _Sent(act="move", form=form.refused(refused))
+        return await _tenant_page(visitor, slug, sent)
+    return await _tenant_page(visitor, slug, _Sent(act="move", form=form, rehearsal=rehearsal))
 
 
 @post("/console/tenants/{slug:str}/{act:str}", status_code=200, include_in_schema=False)
@@ -120,6 +141,10 @@ async def change_tenant(
     except Refused as refused:
         return await _tenant_page(visitor, slug, _Sent(act=act, form=form.refused(refused)))
     return visitor.to(_path(slug), said=_DONE[act])
+
+
+def _goal(slug: str, form: Form) -> dict[str, object]:
+    return {"tenant": slug, "tier": form.text("tier"), "cluster": form.optional("cluster")}
 
 
 def _body(act: str, form: Form) -> dict[str, object] | None:
@@ -154,6 +179,7 @@ async def _tenant_page(visitor: Visitor, slug: str, sent: _Sent) -> Template:
             "tiers": [(each.value, _WANTED.get(each, each.value)) for each in WantedTier],
             "billing": billing,
             "billing_problem": billing_problem,
+            "rehearsal": sent.rehearsal,
             "forms": by_act(ACTS, sent.act, sent.form),
         },
         form=sent.form,
