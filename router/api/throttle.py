@@ -36,7 +36,8 @@ class Tries(msgspec.Struct, frozen=True, kw_only=True):
 
 LOG_IN: Final = Tries(kind="log-in", pair_max=10, person_max=50)
 CODE: Final = Tries(kind="code", pair_max=10, person_max=20)
-PASSKEY: Final = Tries(kind="passkey", pair_max=30, person_max=100)
+#: Of a source alone, as nobody is named: a whole office may be behind one. Nothing can be guessed.
+PASSKEY: Final = Tries(kind="passkey", pair_max=300, person_max=300)
 SLUG: Final = Tries(kind="slug", pair_max=60, person_max=60, window=timedelta(minutes=1))
 #: Each takes a slug for ever, so nobody may collect them.
 RESTORE: Final = Tries(kind="restore", pair_max=5, person_max=5, window=timedelta(days=1))
