@@ -7,10 +7,13 @@ from typing import Final
 
 import msgspec
 
+from web.rendering import number
+
 SERIES_MAX: Final = 5
+#: More values than these are drawn by the largest of each few.
+POINTS_MAX: Final = 180
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 12, 26
-_POINTS_MAX = 180
 _GRID_PARTS = 4
 
 
@@ -43,7 +46,7 @@ def draw(series: Sequence[Sequence[int]]) -> Plot:
         return round(_TOP + room * (1 - value / scale), 1)
 
     marks = tuple(
-        Mark(at=height_of(value), said=f"{value:,.0f}" if scale >= _GRID_PARTS else f"{value:g}")
+        Mark(at=height_of(value), said=_said(value))
         for value in (scale * part / _GRID_PARTS for part in range(_GRID_PARTS + 1))
     )
     return Plot(
@@ -54,6 +57,10 @@ def draw(series: Sequence[Sequence[int]]) -> Plot:
         marks=marks,
         paths=tuple(_path([height_of(value) for value in each]) for each in shown),
     )
+
+
+def _said(value: float) -> str:
+    return number(int(value)) if value.is_integer() else f"{value:g}"
 
 
 def _path(heights: Sequence[float]) -> str:
@@ -68,7 +75,7 @@ def _path(heights: Sequence[float]) -> str:
 
 def _thinned(values: Sequence[int]) -> list[int]:
     """Take the largest of each few, so that a peak of one minute is seen in a day."""
-    few = -(-len(values) // _POINTS_MAX) if values else 1
+    few = -(-len(values) // POINTS_MAX) if values else 1
     return [max(values[at : at + few]) for at in range(0, len(values), few)]
 
 

@@ -47,6 +47,7 @@ async def show_neighbours(
         "found": found,
         "plot": plots.draw([each.by_minute for each in found.items]),
         "series_max": plots.SERIES_MAX,
+        "points_max": plots.POINTS_MAX,
         "unit": _UNITS[by],
         "spans": SPANS,
         "measures": MEASURES,
