@@ -30,7 +30,7 @@ FORMS = (
     "/account/email",
     "/account/email/verify",
     "/account/sessions/end-others",
-    f"/account/sessions/{uuid.uuid4()}/end",
+    "/account/sessions/00000000-0000-4000-8000-000000000000/end",
 )
 MAILED = ("/verify", "/reset", "/invitation", "/account/email")
 
