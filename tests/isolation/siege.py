@@ -111,8 +111,10 @@ class Besieger:
         for answer in answers:
             for why in verdict(call, way, answer, self._victim):
                 self._find(call.name, f"{shown} at {place}, {is_at_theirs=}: {why}: {told(answer)}")
-        one = comparable(answers[0], [word, self._victim.slug, str(Key.THEIRS.value)])
-        other = comparable(answers[1], [nobodys.word, nowhere, str(Key.NOBODYS.value)])
+        # An attacker may have given itself a name that nobody had.
+        names = [word, self._victim.slug, nobodys.word, nowhere]
+        one = comparable(answers[0], [*names, str(Key.THEIRS.value)])
+        other = comparable(answers[1], [*names, str(Key.NOBODYS.value)])
         # How often a person may try is counted by the person, whatever the request names, and how
         # often a tenant is renamed by the attacker's own.
         is_counted = _needs_no_tenant(call) or call.name == "PATCH /api/tenant"
