@@ -30,7 +30,7 @@ def atlas() -> Generator[Stack]:
         written = stack.run("revision", "-m", "first", "--product", PRODUCT)
         assert written.status == 0, written.err
         again = stack.run("revision", "-m", "nothing", "--product", PRODUCT, "--json")
-        assert again.document() == {"revision": None}
+        assert again.document() == {"revision": None, "findings": [], "notes": []}
         with running(stack, "--product", PRODUCT, "--no-demo"):
             load(stack, "continent", CONTINENTS)
             for plan in PLANS:
