@@ -33,6 +33,9 @@ _FAILURE: dict[str, Any] = {
     "description": "Whatever keeps the request from being answered.",
     "content": {PROBLEM_TYPE: {"schema": {"$ref": f"#/components/schemas/{_PROBLEM}"}}},
 }
+#: Files are bytes: Litestar would make an example of some, another one each time.
+_FILES = ("application/zip",)
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _ACCEPTED = "Idempotency-Key"
 _KEY_PARAMETER: dict[str, Any] = {
     "name": _ACCEPTED,
@@ -70,6 +73,9 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                 # A product's own refusals leave as problem documents, whatever it raised.
                 if int(status) >= HTTPStatus.BAD_REQUEST:
                     responses[status] = _FAILURE | {"description": responses[status]["description"]}
+                for media_type in _FILES:
+                    if media_type in responses[status].get("content", {}):
+                        responses[status]["content"][media_type]["schema"] = _BINARY
             if verb != "get":
                 operation.setdefault("parameters", []).append(_KEY_PARAMETER)
     return whole
