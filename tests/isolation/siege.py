@@ -97,10 +97,11 @@ class Besieger:
     async def _pair(self, call: Call, way: tuple[Place, Shown, bool], turn: int) -> None:
         place, shown, is_at_theirs = way
         words = [word for word in self._victim.words if is_uuid(word) or not call.takes_uuid]
-        word = words[turn % len(words)]
-        theirs = Names(number=Key.THEIRS, word=word)
-        # Whoever renames itself takes the name: it must be one that nobody means any more.
+        # Whoever renames itself takes the name: it must be one that is taken, or that nobody means
+        # any more. Of what else the victim's words name, some would make a free and lasting one.
         renames = call.name == _RENAME
+        word = self._victim.slug if renames else words[turn % len(words)]
+        theirs = Names(number=Key.THEIRS, word=word)
         twin = draw_twin(word, self._dice) if renames else self._town.twin(word, self._dice)
         nobodys = Names(number=Key.NOBODYS, word=twin)
         slug, nowhere = self._attacker.slug, self._town.twin(self._victim.slug, self._dice)
