@@ -51,12 +51,6 @@ async def create(
     return _account(row)
 
 
-async def ensure(connection: Connection, *, email: str, name: str = "") -> Account:
-    """Return the account of an e-mail address, made without a password when there is none."""
-    found = await find_by_email(connection, check_email(email))
-    return found or await create(connection, email=email, name=name)
-
-
 async def find_by_id(connection: Connection, account_id: UUID) -> Account | None:
     """Find an account that may log in."""
     row = await connection.fetchrow(_SQL["find_by_id"], account_id)

@@ -57,9 +57,6 @@ WHERE d.tenant_id <> excluded.tenant_id
 -- name: stop
 DELETE FROM catalog.domain WHERE tenant_id = $1 AND name = $2
 
--- name: server_of
-SELECT tenant_id FROM catalog.domain WHERE name = $1
-
 -- name: due
 -- Each is taken by one worker, and by another one later should that one die.
 UPDATE catalog.domain_claim AS c SET check_at = now() + $2::interval

@@ -24,7 +24,6 @@ from router.catalog.wave_words import (
     Migration,
     MigrationDocument,
     Place,
-    PlaceLine,
     Rules,
     WaveCount,
 )
@@ -202,27 +201,6 @@ async def document(connection: Connection, migration: Migration) -> MigrationDoc
         rows_filled=sum(row["rows_filled"] for row in counts),
         failures=tuple(await _failures(connection, migration.id)),
     )
-
-
-async def matrix(
-    connection: Connection, *, after: tuple[str, str, str] | None = None, items_max: int = 50
-) -> list[PlaceLine]:
-    """Show where each place is, in the order of their names."""
-    rows = await connection.fetch(_SQL["matrix"], *(after or (None, None, None)), items_max)
-    return [
-        PlaceLine(
-            cluster=row["cluster"],
-            database=row["database"],
-            schema=row["schema_name"],
-            tier=Tier(row["tier"]),
-            tenant=row["tenant"],
-            revision=row["revision"],
-            changed_at=row["changed_at"],
-            entries=msgspec.json.decode(row["entries"], type=dict[str, EntryState]),
-            error=row["error"],
-        )
-        for row in rows
-    ]
 
 
 async def known_places(

@@ -158,22 +158,6 @@ SELECT cluster, database, schema_name, revision, state, wave, attempts, started_
 FROM catalog.place_revision WHERE migration = $1 AND error IS NOT NULL
 ORDER BY state = 'failed' DESC, cluster, database, schema_name, revision LIMIT $2
 
--- name: matrix
--- Places with where they are, those that are served by name; tenants only of places of their own.
-SELECT p.cluster, p.database, p.schema_name, p.tier, p.revision, p.changed_at,
-    (SELECT t.slug FROM catalog.placement AS a JOIN catalog.tenant AS t ON t.id = a.tenant_id
-        WHERE p.tier <> 'rows' AND (a.cluster, a.database, a.schema_name) =
-            (p.cluster, p.database, p.schema_name) LIMIT 1) AS tenant,
-    coalesce((SELECT jsonb_object_agg(r.revision, r.state) FROM catalog.place_revision AS r
-        WHERE (r.cluster, r.database, r.schema_name) = (p.cluster, p.database, p.schema_name)),
-        '{}')::text AS entries,
-    (SELECT r.error FROM catalog.place_revision AS r
-        WHERE (r.cluster, r.database, r.schema_name) = (p.cluster, p.database, p.schema_name)
-            AND r.error IS NOT NULL ORDER BY r.revision LIMIT 1) AS error
-FROM catalog.place AS p
-WHERE ($1::text IS NULL OR (p.cluster, p.database, p.schema_name) > ($1, $2, $3))
-ORDER BY p.cluster, p.database, p.schema_name LIMIT $4
-
 -- name: ran
 SELECT revision, sql_hash FROM catalog.product_revision
 

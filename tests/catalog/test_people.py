@@ -56,7 +56,7 @@ async def test_one_address_has_one_account_whatever_its_capitals(
         async with catalog.transaction() as connection:
             await accounts.create(connection, email="ADA@example.com")
     async with catalog.transaction() as connection:
-        assert await accounts.ensure(connection, email="ada@EXAMPLE.com") == known
+        assert await accounts.find_by_email(connection, "ada@EXAMPLE.com") == known
 
 
 @pytest.mark.parametrize(
