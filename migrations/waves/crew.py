@@ -18,7 +18,7 @@ IDLE_MAX = 32
 
 
 class Crew:
-    """Connections by database; the one that was used longest ago is closed first."""
+    """Connections by database; where there are too many, the newest makes room."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -37,9 +37,10 @@ class Crew:
             is_well = not connection.is_closed() and not connection.is_in_transaction()
         finally:
             if is_well:
+                if len(self._idle) >= IDLE_MAX:
+                    # Databases are come to in turn: those that were first come first again.
+                    self._idle.pop()[1].terminate()
                 self._idle.append(((cluster, database), connection))
-                if len(self._idle) > IDLE_MAX:
-                    self._idle.pop(0)[1].terminate()
             else:
                 connection.terminate()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Schemas that one transaction changes, at most: each of them is held until it commits.
 BATCH_PLACES_MAX = 25
+#: Databases of one tenant each that one worker goes through before it writes the ledger.
+DATABASES_MAX = 8
 #: How long such a transaction may hold its tables; a batch is made smaller when it takes longer.
 HOLD_MS_MAX = 60.0
 _BUCKETS = 100
@@ -155,10 +158,22 @@ def _together(
         for each in able
         if not each.is_alone
         and each.not_before_s <= now_s
-        and (each.place.cluster, each.place.database) == (first.place.cluster, first.place.database)
+        and each.place.cluster == first.place.cluster
         and (each.to_do, each.steps_done) == (first.to_do, first.steps_done)
     ]
-    return tuple(alike[:places_max])
+    places = Counter(each.place.database for each in alike)
+    database = first.place.database
+    if places[database] > 1:
+        return tuple([each for each in alike if each.place.database == database][:places_max])
+    return tuple([each for each in alike if places[each.place.database] == 1][:DATABASES_MAX])
+
+
+def by_database(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Part what was begun together into what one transaction changes."""
+    parts: dict[str, list[Entry]] = {}
+    for each in entries:
+        parts.setdefault(each.place.database, []).append(each)
+    return [*parts.values()]
 
 
 def _count_jobs(entries: Iterable[Entry]) -> Mapping[str, int]:

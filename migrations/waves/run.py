@@ -22,6 +22,7 @@ from migrations.waves.plan import (
     Run,
     Wait,
     WaveOver,
+    by_database,
     is_over,
     next_decision,
     next_size,
@@ -226,16 +227,33 @@ class Campaign:
         if not admitted:
             return
         self._terms.reach("migrate.marked")
-        outcome = await self._work.at(admitted)
-        self._terms.reach("migrate.applied")
         names = {each.place.key: each.to_do for each in admitted}
-        if outcome.took_ms is not None and len(admitted) >= self._size:
-            self._size = next_size(self._size, took_ms=outcome.took_ms)
-        if outcome.is_outdated:
-            self._put(outcome.entries)
-            await self._look([each.place for each in admitted])
-            return
-        await self._record(outcome.entries, names)
+        ended, outdated = await self._work_at(admitted)
+        if ended:
+            await self._record(ended, names)
+        if outdated:
+            self._put(outdated)
+            await self._look([each.place for each in outdated])
+
+    async def _work_at(self, admitted: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Work in one database after the other; return what ended how, and what to look at anew.
+
+        Behind one that didn't come along nothing more is begun: it may be what halts it all.
+        """
+        ended: list[Entry] = []
+        parts = by_database(admitted)
+        while parts:
+            part = parts.pop(0)
+            outcome = await self._work.at(part)
+            self._terms.reach("migrate.applied")
+            if outcome.took_ms is not None and len(part) >= self._size:
+                self._size = next_size(self._size, took_ms=outcome.took_ms)
+            if outcome.is_outdated:
+                return [*ended, *_left(parts)], [*outcome.entries]
+            ended += outcome.entries
+            if any(each.state is not EntryState.DONE for each in outcome.entries):
+                return [*ended, *_left(parts)], []
+        return ended, []
 
     async def _record(
         self, ended: Sequence[Entry], names: dict[tuple[str, str, str], tuple[str, ...]]
@@ -361,6 +379,10 @@ class Campaign:
         way = "brought to" if self._migration.direction is Direction.UP else "taken back to"
         _log.info(f"every place was {way} a revision", revision=self._migration.target)
         return True
+
+
+def _left(parts: Iterable[Sequence[Entry]]) -> list[Entry]:
+    return _given_back([each for part in parts for each in part])
 
 
 def _given_back(begun: Sequence[Entry]) -> list[Entry]:

@@ -7,6 +7,7 @@ import pytest
 
 from migrations.waves.adopting import needs_adopting
 from migrations.waves.plan import (
+    DATABASES_MAX,
     AllDone,
     Entry,
     Halt,
@@ -14,6 +15,7 @@ from migrations.waves.plan import (
     Run,
     Wait,
     WaveOver,
+    by_database,
     next_decision,
     next_size,
     wave_of,
@@ -39,6 +41,21 @@ def test_places_that_lack_the_same_go_together() -> None:
     decision = next_decision(entries, ONE_WAVE, wave=1, now_s=0)
     assert isinstance(decision, Run)
     assert [each.place.schema for each in decision.entries] == ["a", "b"]
+
+
+def test_databases_of_one_tenant_each_are_gone_through_by_one_worker() -> None:
+    shared = [entry("a"), entry("b")]
+    own = [
+        msgspec.structs.replace(each, place=msgspec.structs.replace(each.place, database=name))
+        for each, name in ((entry("own"), f"d{number}") for number in range(DATABASES_MAX + 1))
+    ]
+    decision = next_decision([*own, *shared], ONE_WAVE, wave=1, now_s=0)
+    assert isinstance(decision, Run)
+    assert list(decision.entries) == own[:DATABASES_MAX]
+    assert by_database(decision.entries) == [[each] for each in own[:DATABASES_MAX]]
+    decision = next_decision([*shared, *own], ONE_WAVE, wave=1, now_s=0)
+    assert isinstance(decision, Run)
+    assert list(decision.entries) == shared
 
 
 def test_no_more_than_so_many_are_at_work_on_a_cluster() -> None:
