@@ -29,9 +29,9 @@ class LookKind(StrEnum):
 
 
 class Look(msgspec.Struct, Generic[_FoundT], frozen=True, kw_only=True):
-    """What was found at ``ended_at``; ``error`` is why a later look, at ``began_at``, found nothing.
+    """What was found at ``ended_at``; both are None while no look has come to its end.
 
-    Both ``ended_at`` and ``found`` are None while no look has come to its end.
+    ``error`` is why the look that ``began_at`` found nothing: what was found before is kept.
     """
 
     about: str
