@@ -58,7 +58,7 @@ async def test_each_page_opens_for_an_owner_and_leads_to_pages_that_are_there(
 ) -> None:
     answer = await owner.get(f"/w/{shop.slug}{page}")
     assert answer.status_code == 200, answer.text
-    assert answer.text.count('aria-current="page"') == (page != "/roles")
+    assert answer.text.count('aria-current="') == 1
 
 
 async def test_the_navigation_leads_to_nothing_that_is_missing(

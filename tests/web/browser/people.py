@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import AsyncGenerator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
 from router.catalog import accounts
 from router.catalog.passwords import Passwords
@@ -19,6 +21,11 @@ from web.visitor import SESSION_COOKIE
 AXE = Path(str(files("axe_playwright_python"))) / "axe.min.js"
 #: What the browser itself writes when a page answers with a refusal, which tests ask for.
 _EXPECTED = "Failed to load resource"
+SCREEN: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+#: What each run draws anew: ids, and the ends of slugs.
+_DRAWN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+-[0-9a-f]{6}|[A-Za-z0-9_-]{32,}")
 
 
 class Person:
@@ -42,12 +49,12 @@ class Person:
         browser: Browser,
         site: GatewayWorld,
         *,
-        is_dark: bool = False,
+        has_script: bool = True,
         others: tuple[str, ...] = (),
     ) -> AsyncGenerator[Person]:
         """Open a window; what happened in it that may not is told at the end."""
         settings = await browser.new_context(
-            color_scheme="dark" if is_dark else "light", reduced_motion="reduce"
+            reduced_motion="reduce", viewport=SCREEN, java_script_enabled=has_script
         )
         origin = f"http://{site.settings.base_domain}"
         person = cls(await settings.new_page(), origin, others)
@@ -79,15 +86,41 @@ class Person:
             await self.page.locator("main").get_by_role("button", name=name, exact=True).click()
 
     async def faults(self) -> list[str]:
-        """Return what axe-core finds wrong with the page for people who can't see or point."""
+        """Return what is wrong with the page for people who can't see or point, or are on a phone.
+
+        Looks at it in light and in dark, and keeps pictures for whoever asked for them.
+        """
         # Evaluated and not added as a script: the pages' policy lets in none but ours.
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: dict[str, Any] = await self.page.evaluate("axe.run()")
-        return [
-            f"{each['id']}: {node['target']} {node['failureSummary']}"
-            for each in found["violations"]
-            for node in each["nodes"]
-        ]
+        found: list[str] = []
+        for scheme in SCHEMES:
+            await self.page.emulate_media(color_scheme=scheme)
+            seen: dict[str, Any] = await self.page.evaluate("axe.run()")
+            found += [
+                f"{each['id']} ({scheme}): {node['target']} {node['failureSummary']}"
+                for each in seen["violations"]
+                for node in each["nodes"]
+            ]
+            await self._keep_picture(scheme)
+            await self.page.set_viewport_size(PHONE)
+            wide: int = await self.page.evaluate("document.documentElement.scrollWidth")
+            if wide > PHONE["width"]:
+                found.append(f"{wide} pixels wide on a phone")
+            await self._keep_picture(f"{scheme}-phone")
+            await self.page.set_viewport_size(SCREEN)
+        await self.page.emulate_media(color_scheme="light")
+        return found
+
+    async def _keep_picture(self, look: str) -> None:
+        """Show the page to whoever asked for pictures (`make screenshots`)."""
+        folder = os.environ.get("STEPWELL_TEST_SCREENSHOTS")
+        if folder is None:
+            return
+        where = _DRAWN.sub("x", self.page.url.removeprefix(self.origin))
+        name = re.sub(r"[^a-z0-9-]+", "_", where.lower())
+        kept = sorted(Path(folder).glob(f"{look}{name}[.~]*"))
+        mark = f"~{len(kept)}" if kept else ""
+        await self.page.screenshot(path=Path(folder) / f"{look}{name}{mark}.png", full_page=True)
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.origin + "/", "data:", *self._others)):
