@@ -192,6 +192,7 @@ def _parts(
         source_limits=SourceLimits(
             tries_max=settings.source_tries_max, mails_max=settings.source_mails_max
         ),
+        is_sign_up_by_mail=_is_sign_up_by_mail(settings),
         site_url=site_url(settings.base_domain),
         catalog=platform.catalog,
         directory=platform.directory,
@@ -213,6 +214,11 @@ def _parts(
         body_bytes_max=settings.body_bytes_max,
         request_deadline_s=settings.request_deadline_s,
     )
+
+
+def _is_sign_up_by_mail(settings: Settings) -> bool:
+    is_left_open = settings.sign_up == "auto"
+    return settings.smtp_url is not None if is_left_open else settings.sign_up == "by-mail"
 
 
 def _tracing(settings: Settings) -> Tracing | None:

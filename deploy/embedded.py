@@ -50,6 +50,7 @@ STAND_IN = "stripe"
 STRIPE_API_KEY = PREFIX + "STRIPE_API_KEY"
 MAILBOX = "mailbox"
 SMTP_URL = PREFIX + "SMTP_URL"
+SIGN_UP = PREFIX + "SIGN_UP"
 #: How this same program is started again: -P keeps the folder we are in from hiding our packages.
 SELF = (sys.executable, "-P", "-m", "deploy.cli")
 
@@ -145,6 +146,8 @@ def _settle(supervisor: Supervisor, servers: Servers, options: UpOptions) -> Set
         "HOST": LOOPBACK,
         "ARCHIVE_DIR": str(folder.path / "archives"),
         "PORT": str(port),
+        # What is tried out is tried at once, though there is a mailbox.
+        "SIGN_UP": os.environ.get(SIGN_UP, "").strip() or "at-once",
         **_stripe(folder),
         **_mail(folder),
     }

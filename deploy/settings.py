@@ -407,6 +407,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Count,
         _said("letters that one source address may have sent to people within an hour", "letters"),
     ] = 1_000
+    sign_up: Annotated[
+        str,
+        Meta(pattern="^(auto|at-once|by-mail)$"),
+        _said(
+            "whether a sign-up is served at once, or once a letter has proved its address, so that "
+            "nobody learns who has an account; auto is by mail where STEPWELL_SMTP_URL is set",
+            "auto, at-once or by-mail",
+        ),
+    ] = "auto"
     sign_on_private: Annotated[
         str,
         Meta(pattern="^(refuse|allow)$"),

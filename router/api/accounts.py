@@ -78,7 +78,8 @@ async def create_account(errand: NamedDependency[Errand], data: JSONBody[NewAcco
     check_password(data.password)
     await throttle.take(errand, throttle.MAIL, about=email)
     async with steady():
-        await _sign_up(errand, email, data.password)
+        if await knock(errand, email, data.password) is not None:
+            await _write_known(errand, email)
         await errand.commit()
     return mailed(email)
 
@@ -188,8 +189,13 @@ _PAGES: Final = {
 }
 
 
-async def _sign_up(errand: Errand, email: str, password: str) -> None:
-    """Do what the address needs. Each way costs one hash."""
+async def knock(
+    errand: Errand, email: str, password: str, *, lets_unproved: bool = False
+) -> Account | None:
+    """Return whose proved address and password these are; else write what the address needs.
+
+    Each way costs one hash, and the caller can't tell which one was gone.
+    """
     parts = errand.parts
     async with parts.catalog.connection() as connection:
         known = await accounts.find_by_email(connection, email)
@@ -199,25 +205,31 @@ async def _sign_up(errand: Errand, email: str, password: str) -> None:
     if known is None:
         password_hash = await parts.passwords.hash(password)
         await _create(errand, email, password_hash)
-        return
+        return None
     fits = await parts.passwords.verify(known_hash, password)
-    if known.email_verified_at is not None:
-        await errand.write(
-            Letter(kind="known", recipient=email, values={"link": f"{parts.site_url}/login"})
-        )
-        return
+    is_proved = known.email_verified_at is not None
+    if fits and (is_proved or lets_unproved):
+        return known
+    if is_proved:
+        await _write_known(errand, email)
+        return None
     if not fits:
         await accounts.dispute(await errand.connection(), known.id)
     await send_proof(errand, known.id, Purpose.VERIFY, email=email)
+    return None
 
 
-async def _create(errand: Errand, email: str, password_hash: str) -> Account | None:
+async def _write_known(errand: Errand, email: str) -> None:
+    link = f"{errand.parts.site_url}/login"
+    await errand.write(Letter(kind="known", recipient=email, values={"link": link}))
+
+
+async def _create(errand: Errand, email: str, password_hash: str) -> None:
     connection = await errand.connection()
     try:
         account = await accounts.create(connection, email=email, password_hash=password_hash)
     except Conflict:  # signed up twice at once, or shut out
-        return None
+        return
     errand.actor = f"account:{account.id}"
     await errand.note("account.create", account.id, tenant_id=None)
     await send_proof(errand, account.id, Purpose.VERIFY, email=email)
-    return account

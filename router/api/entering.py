@@ -69,11 +69,17 @@ async def enter(
     )
 
 
-async def check_password_of(errand: Errand, *, email: str, password: str) -> Account:
+async def check_password_of(
+    errand: Errand, *, email: str, password: str, lets_newcomers: bool = True
+) -> Account:
     """Return whose e-mail address and password these are, or raise; failures are counted."""
     taken = await throttle.take(errand, throttle.LOG_IN, about=email)
     account = await accounts.log_in(
-        errand.parts.catalog, errand.parts.passwords, email=email, password=password
+        errand.parts.catalog,
+        errand.parts.passwords,
+        email=email,
+        password=password,
+        lets_newcomers=lets_newcomers,
     )
     await throttle.forgive(errand, taken)
     return account

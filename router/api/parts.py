@@ -228,6 +228,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     #: Where the site lives, without its port: no tenant's domain is here.
     site_host: str
     source_limits: SourceLimits
+    #: Whether an address is proved before anything is made for it.
+    is_sign_up_by_mail: bool
     #: Where people log in; passkeys are made for this place and no other.
     site_url: str
     #: Where a tenant's people get a larger plan.

@@ -49,7 +49,9 @@ class Switched(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def log_in(errand: NamedDependency[Errand], data: JSONBody[LogIn]) -> LoggedIn:
     """Whatever is wrong, an unknown address or a wrong password, the answer is the same."""
-    account = await check_password_of(errand, email=data.email, password=data.password)
+    account = await check_password_of(
+        errand, email=data.email, password=data.password, lets_newcomers=False
+    )
     return await enter(errand, account)
 
 

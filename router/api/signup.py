@@ -1,17 +1,21 @@
-"""Sign-up: an account, its tenant, the tenant's place, and a token, in one call."""
+"""Sign-up: an account, its tenant, the tenant's place, and a token, in one call.
+
+Or in two, where the address has to be proved first: then nobody learns by it who has an account
+(docs/decisions/0017).
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import msgspec
-from litestar import post
+from litestar import Response, post
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
 from router.api import throttle
-from router.api.accounts import send_proof
-from router.api.entering import check_password_of
+from router.api.accounts import Mailed, knock, mailed, send_proof, steady
 from router.api.errand import Errand
 from router.api.shapes import Email, Name, Password, TenantShown, User, Word
 from router.catalog import accounts, members, operations, plans, sessions, tenants
@@ -21,7 +25,7 @@ from router.catalog.passwords import check_password
 from router.catalog.proofs import Purpose
 from router.catalog.roles import OWNER
 from router.catalog.tenants import check_name
-from router.errors import Conflict, NotAuthenticated, Unavailable, Unprocessable
+from router.errors import Conflict, Unavailable, Unprocessable
 from router.names import check_slug
 from router.words import Tenant, TenantStatus, Tier
 
@@ -68,16 +72,36 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     tags=["accounts"],
     summary="Sign up: an account with a tenant that is ready to use",
     security=[{}],
+    responses={
+        201: ResponseSpec(
+            data_container=SignedUp,
+            description="The tenant, ready to use",
+            generate_examples=False,
+        ),
+        202: ResponseSpec(
+            data_container=Mailed,
+            description="A letter is on its way: prove the address, then send this again",
+            generate_examples=False,
+        ),
+    },
 )
-async def sign_up(errand: NamedDependency[Errand], data: JSONBody[SignUp]) -> SignedUp:
+async def sign_up(
+    errand: NamedDependency[Errand], data: JSONBody[SignUp]
+) -> Response[SignedUp | Mailed]:
     """A sign-up that was broken off may be sent again as it was: it continues.
 
-    The address isn't proved by it: a mail brings what does.
+    Where sign-up is by mail (`STEPWELL_SIGN_UP`), the address is proved first: until then, and for
+    an address that has another password, the answer is 202, and the mailbox learns what it means.
     """
     wanted = Wanted(name=data.company, slug=data.slug, plan=data.plan)
-    account = await _account(errand, data, wanted)
+    check_password(data.password)
+    email = check_email(data.email)
+    await check_wanted(errand, wanted)
+    account = await _account(errand, email, data.password)
+    if account is None:
+        return Response(mailed(email), status_code=202)
     errand.actor = f"account:{account.id}"
-    return await open_workspace(errand, account, wanted)
+    return Response(await open_workspace(errand, account, wanted), status_code=201)
 
 
 async def open_workspace(errand: Errand, account: Account, wanted: Wanted) -> SignedUp:
@@ -118,32 +142,41 @@ async def check_wanted(errand: Errand, wanted: Wanted) -> None:
         raise Unprocessable(f"the plan {plan.name} is made with you: ask sales")
 
 
-async def _account(errand: Errand, data: SignUp, wanted: Wanted) -> Account:
-    """Return whose e-mail and password these are; an unknown address becomes an account."""
-    check_password(data.password)
-    email, passwords = check_email(data.email), errand.parts.passwords
-    await check_wanted(errand, wanted)
+async def _account(errand: Errand, email: str, password: str) -> Account | None:
+    """Return whose e-mail and password these are; None when only a letter may say more."""
+    is_by_mail = errand.parts.is_sign_up_by_mail
+    if not is_by_mail:
+        made = await _new_account(errand, email, password)
+        if made is not None:
+            return made
+    # Both, known or not: else how soon it is too often would tell.
+    taken = [
+        *await throttle.take(errand, throttle.LOG_IN, about=email),
+        *await throttle.take(errand, throttle.MAIL, about=email),
+    ]
+    async with steady():
+        account = await knock(errand, email, password, lets_unproved=not is_by_mail)
+        if account is not None:
+            await throttle.forgive(errand, taken)
+        await errand.commit()
+    return account
+
+
+async def _new_account(errand: Errand, email: str, password: str) -> Account | None:
+    """Make an account for an unknown address; None for a known one."""
     async with errand.parts.catalog.connection() as connection:
         known = await accounts.find_by_email(connection, email)
-    if known is None:
-        await throttle.take(errand, throttle.MAIL, about=email)
-        # A hash costs what a check costs: how long the answer takes tells nothing.
-        password_hash = await passwords.hash(data.password)
-        connection = await errand.connection()
-        try:
-            made = await accounts.create(connection, email=email, password_hash=password_hash)
-        except Conflict:  # signed up twice at once
-            raise _unusable() from None
-        await send_proof(errand, made.id, Purpose.VERIFY, email=email)
-        return made
+    if known is not None:
+        return None
+    await throttle.take(errand, throttle.MAIL, about=email)
+    password_hash = await errand.parts.passwords.hash(password)
+    connection = await errand.connection()
     try:
-        return await check_password_of(errand, email=email, password=data.password)
-    except NotAuthenticated:
-        raise _unusable() from None
-
-
-def _unusable() -> Conflict:
-    return Conflict("this e-mail address can't be used with this password")
+        made = await accounts.create(connection, email=email, password_hash=password_hash)
+    except Conflict:  # signed up twice at once, or shut out
+        return None
+    await send_proof(errand, made.id, Purpose.VERIFY, email=email)
+    return made
 
 
 async def _tenant(errand: Errand, account: Account, wanted: Wanted) -> tuple[Tenant, Operation]:

@@ -63,17 +63,30 @@ async def find_by_email(connection: Connection, email: str) -> Account | None:
     return None if row is None else _account(row)
 
 
-async def log_in(catalog: Catalog, passwords: Passwords, *, email: str, password: str) -> Account:
+async def log_in(
+    catalog: Catalog,
+    passwords: Passwords,
+    *,
+    email: str,
+    password: str,
+    lets_newcomers: bool = True,
+) -> Account:
     """Return whose e-mail address and password these are, or raise NotAuthenticated.
 
-    Whatever is wrong, the answer and the time it takes are the same.
+    Whatever is wrong, the answer and the time it takes are the same. A newcomer is in no workspace
+    and has proved no address: whoever signs up with another's must not learn by logging in whether
+    there was an account.
     """
     async with catalog.connection() as connection:
         row = await connection.fetchrow(_SQL["find_to_log_in"], _findable(email))
     password_hash: str | None = None if row is None else row["password_hash"]
     fits = await passwords.verify(password_hash, password)
-    if row is None or password_hash is None or not fits:
-        raise NotAuthenticated("the e-mail address or the password is wrong")
+    is_let_in = row is not None and (lets_newcomers or not row["is_newcomer"])
+    if row is None or password_hash is None or not fits or not is_let_in:
+        raise NotAuthenticated(
+            "the e-mail address or the password is wrong; one that just signed up is confirmed "
+            "first, as its letter says"
+        )
     if passwords.is_outdated(password_hash):
         renewed = await passwords.hash(password)
         async with catalog.connection() as connection:

@@ -13,8 +13,10 @@ SELECT id, email, name, created_at, email_verified_at FROM catalog.account
 WHERE lower(email) = $1 AND disabled_at IS NULL
 
 -- name: find_to_log_in
-SELECT id, email, name, created_at, email_verified_at, password_hash FROM catalog.account
-WHERE lower(email) = $1 AND disabled_at IS NULL
+SELECT a.id, a.email, a.name, a.created_at, a.email_verified_at, a.password_hash,
+    a.email_verified_at IS NULL AND a.staff_role IS NULL AND NOT EXISTS (
+        SELECT FROM catalog.membership AS m WHERE m.account_id = a.id) AS is_newcomer
+FROM catalog.account AS a WHERE lower(a.email) = $1 AND a.disabled_at IS NULL
 
 -- name: set_password
 UPDATE catalog.account SET password_hash = $2 WHERE id = $1 RETURNING id

@@ -189,8 +189,7 @@ async def test_who_signed_up_first_with_another_s_address_is_out_once_it_is_prov
     town: Town,
 ) -> None:
     client, email = town.made.client, new_address()
-    expect(await client.post("/api/accounts", json={"email": email, "password": PASSWORD}), 202)
-    squatter = expect(await log_in(client, email), 200)["token"]
+    squatter = (await sign_up(client, email=email)).token
     await allow_another_letter(town.made)
     body = {"email": email, "password": NEW_PASSWORD}
     expect(await client.post("/api/accounts", json=body), 202)

@@ -1,18 +1,25 @@
-"""Sign-up: an account and its first workspace, ready when the page is answered."""
+"""Sign-up: an account and its first workspace, ready when the page is answered.
+
+Where the address is proved first, what was typed waits in the browser until it is.
+"""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
 from billing.routes import PlanShown
+from router.api.accounts import Mailed
 from router.api.shapes import List
 from router.api.signup import DEFAULT_PLAN, SignedUp
+from web.accounts.wish import Wish, wishing
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
 from web.slugs import slug_of
@@ -45,11 +52,15 @@ async def sign_up(
         "plan": form.text("plan") or DEFAULT_PLAN,
     }
     try:
-        made = await visitor.api.change(
-            "POST", "/api/signup", body, wanted=SignedUp, change=form.change
-        )
+        answer = await visitor.api.send("POST", "/api/signup", body, change=form.change)
     except Refused as refused:
         return await _page(visitor, form.text("chosen"), form.said(refused))
+    if answer.status_code == HTTPStatus.ACCEPTED:
+        sent = msgspec.json.decode(answer.content, type=Mailed)
+        said = f"A letter is on its way to {sent.email}: follow its link, or type its code here."
+        wish = Wish(name=body["company"], slug=body["slug"], plan=body["plan"])
+        return wishing(visitor.to("/verify", said=said), wish)
+    made = msgspec.json.decode(answer.content, type=SignedUp)
     where = made.checkout_url or f"/w/{made.tenant.slug}/welcome"
     return visitor.entered(made.token, made.expires_at, where)
 

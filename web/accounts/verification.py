@@ -12,6 +12,7 @@ from router.api.accounts import Mailed
 from router.api.entering import LoggedIn
 from router.api.me import Me
 from web.accounts.mailed import Token, take_along, token_of, used_up
+from web.accounts.wish import granted, wish_of
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
 from web.visitor import Visitor
@@ -46,8 +47,10 @@ async def verify(
     said = f"{opened.user.email} is confirmed."
     if opened.needs_password:
         said += " Choose a password: the one before has ended."
-    where = "/account/password" if opened.needs_password else _home(opened, me)
-    return used_up(visitor.entered(opened.token, opened.expires_at, where, said=said))
+    wish = None if opened.tenants else wish_of(request)
+    home = _home(opened, me) if wish is None else wish.path
+    where = "/account/password" if opened.needs_password else home
+    return granted(used_up(visitor.entered(opened.token, opened.expires_at, where, said=said)))
 
 
 @post("/verify/again", status_code=200, include_in_schema=False)

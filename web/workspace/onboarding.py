@@ -15,6 +15,7 @@ from router.api.shapes import List
 from router.api.signup import DEFAULT_PLAN, SignedUp
 from router.api.tenant import TenantWhole
 from router.catalog.roles import Permission
+from router.names import NAME_LENGTH_MAX
 from router.words import TenantStatus, Tier
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
@@ -25,6 +26,9 @@ from web.visitor import Visitor
 PART = "workspace/parts/making.html"
 WORD_LENGTH_MAX = 100
 PlanName = Annotated[str, QueryParameter(name="plan", max_length=WORD_LENGTH_MAX)]
+#: What was typed at sign-up, before the address was proved.
+Typed = Annotated[str, QueryParameter(name="name", max_length=NAME_LENGTH_MAX)]
+TypedSlug = Annotated[str, QueryParameter(name="slug", max_length=WORD_LENGTH_MAX)]
 _PLACES = {
     None: "Its place is chosen.",
     Tier.ROWS: "Its place in shared tables is made.",
@@ -53,11 +57,15 @@ def stages_of(tenant: TenantWhole) -> list[Stage]:
 
 @get("/onboarding/workspace", include_in_schema=False)
 async def name_workspace(
-    visitor: NamedDependency[Visitor], plan: PlanName = ""
+    visitor: NamedDependency[Visitor],
+    plan: PlanName = "",
+    typed: Typed = "",
+    typed_slug: TypedSlug = "",
 ) -> Template | Redirect:
     """Two questions; the plan is one more only for whoever didn't come from the price list."""
     await visitor.known()
-    return await _naming_page(visitor, EMPTY, plan)
+    form = msgspec.structs.replace(EMPTY, values={"name": typed, "slug": typed_slug})
+    return await _naming_page(visitor, form, plan)
 
 
 @post("/onboarding/workspace", status_code=200, include_in_schema=False)
