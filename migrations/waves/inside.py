@@ -7,6 +7,7 @@ never work at one place, and its notes are read under that lock, so that none wo
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -102,9 +103,14 @@ class Fill(Protocol):
 
 
 class Means(msgspec.Struct, frozen=True, kw_only=True):
-    """What does the steps that aren't plain SQL, and whom it tells."""
+    """What does the steps that aren't plain SQL, and whom it tells.
+
+    ``turn`` is held while a revision's Python runs: Alembic's ``op`` is one for the whole process,
+    so that beside another place's, each would work on the connection that came last.
+    """
 
     fill: Fill
+    turn: asyncio.Lock
     report: Callable[[Entry], Report]
     reach: Callable[[str], None]
 
@@ -258,7 +264,10 @@ class Inside:
     async def _online(self, here: Entry) -> None:
         """Let a revision's Python work at one place, in the transaction that notes it."""
         name, schema = here.to_do[0], here.place.schema
-        async with online.transaction(self._address, schema) as (inside, run):
+        async with (
+            self._means.turn,
+            online.transaction(self._address, schema) as (inside, run),
+        ):
             outer, self._connection = self._connection, inside
             try:
                 await self._hold([here])

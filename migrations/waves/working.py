@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,9 @@ class Work:
         self._terms = terms
         self._chain = chain
         self._crew = crew
+        self._means = Means(
+            fill=terms.fill, turn=asyncio.Lock(), report=self._reporter, reach=terms.reach
+        )
 
     async def at(self, entries: Sequence[Entry]) -> Outcome:
         """Work at some places of one database that lack the same."""
@@ -92,7 +96,7 @@ class Work:
                 connection,
                 self._chain,
                 terms.limits.bounds,
-                means=Means(fill=terms.fill, report=self._reporter, reach=terms.reach),
+                means=self._means,
                 address=terms.fleet.admin_address(place.cluster, place.database),
             )
             if first.is_alone:

@@ -36,6 +36,14 @@ ONLINE = """
         rows = op.get_bind().execute(sa.text("SELECT count(*) FROM genre")).scalar_one()
     op.add_column('artist', sa.Column('kinds', sa.Integer, server_default=str(rows)))
 """
+#: Long enough that each of two clusters has begun before the other goes on.
+ABREAST = """
+    if not op.get_context().as_sql:
+        home = op.get_bind().execute(sa.text("SELECT current_schema, pg_sleep(1)")).first()[0]
+    else:
+        home = "nowhere"
+    op.add_column('artist', sa.Column('home', sa.Text, server_default=home))
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -89,3 +97,12 @@ async def test_a_revision_in_python_asks_each_place(grave: Grave) -> None:
     assert (document.state, document.failures) == (MigrationState.DONE, ())
     assert set((await made.ask_all(REVISION)).values()) == {"9005"}
     assert len(set((await made.shapes()).values())) == 1
+
+
+async def test_places_that_are_worked_at_abreast_run_their_own_python(grave: Grave) -> None:
+    made = grave.made
+    made.write_code("9006", ABREAST.strip(), ahead="online = True")
+    assert (await made.migrate(ONE_WAVE)).state is MigrationState.DONE
+    found = await made.ask_artists("SELECT string_agg(DISTINCT home, ' ') FROM artist")
+    homes = {place.schema for place in await made.places()}
+    assert set(found.values()) == homes
