@@ -67,7 +67,7 @@ class WantedRestore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restoring(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore as it was recorded; ``invitation`` is for an owner who has no account yet."""
+    """A restore as it was recorded; ``invitation`` is for an owner with no proved address."""
 
     tenant: Tenant
     operation: Operation
@@ -183,7 +183,7 @@ async def record_restore(
     tier = (await plans.get(connection, tenant.plan)).tier
     chosen = await clusters.choose(connection, moves.role_of(tier), cluster=wanted.cluster)
     placement = platform.stores[tier].draw(chosen, tenant.isolation)
-    known = [email for email in owners if await accounts.find_by_email(connection, email)]
+    known = [email for email in owners if await accounts.find_proved(connection, email)]
     invitation = None
     if owners and not known:
         invitation = await invitations.invite(connection, tenant.id, email=owners[0], role=OWNER)

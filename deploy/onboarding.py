@@ -9,15 +9,13 @@ import msgspec
 from deploy.platform import site_url
 from deploy.provisioning import Provisioning
 from router.api.invitations import letter_of
-from router.catalog import accounts, audit, invitations, letters, members, tenants
+from router.catalog import audit, invitations, letters, tenants
 from router.catalog.invitations import IssuedInvitation
 from router.catalog.operations import Operation
-from router.catalog.roles import OWNER
 from router.words import Tenant
 
 if TYPE_CHECKING:
     from deploy.platform import Platform
-    from router.connect import Connection
 
 
 class NewTenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +29,7 @@ class NewTenant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Onboarded(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenant as it was recorded; ``invitation`` is for an owner who has no account yet."""
+    """The tenant as it was recorded; ``invitation`` is for an owner with no proved address."""
 
     tenant: Tenant
     operation: Operation
@@ -45,7 +43,7 @@ async def onboard(platform: Platform, wanted: NewTenant, *, actor: str) -> Onboa
         tenant = await tenants.create(
             connection, slug=wanted.slug, name=wanted.name, plan=wanted.plan
         )
-        invitation = await _give_owner(connection, tenant, wanted.owner_email)
+        invitation = await invitations.make_owner(connection, tenant.id, wanted.owner_email)
         if invitation is not None:
             letter = letter_of(
                 invitation, tenant=tenant, site_url=site_url(platform.settings.base_domain)
@@ -63,13 +61,3 @@ async def onboard(platform: Platform, wanted: NewTenant, *, actor: str) -> Onboa
             ),
         )
     return Onboarded(tenant=tenant, operation=operation, invitation=invitation)
-
-
-async def _give_owner(
-    connection: Connection, tenant: Tenant, email: str
-) -> IssuedInvitation | None:
-    account = await accounts.find_by_email(connection, accounts.check_email(email))
-    if account is None:
-        return await invitations.invite(connection, tenant.id, email=email, role=OWNER)
-    await members.add(connection, tenant.id, account.id, role=OWNER)
-    return None

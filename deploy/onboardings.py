@@ -30,7 +30,6 @@ from router.catalog import (
     audit,
     invitations,
     letters,
-    members,
     onboardings,
     operations,
     tenants,
@@ -55,7 +54,6 @@ from router.catalog.onboarding_words import (
     Terms,
 )
 from router.catalog.operations import NewOperation
-from router.catalog.roles import OWNER
 from router.errors import Conflict, NotAllowed, Unprocessable
 from router.words import Tier
 
@@ -358,17 +356,14 @@ class Onboardings:
         return msgspec.structs.replace(changed, document=document)
 
     async def _give_owner(self, connection: Connection, seen: Seen, email: str) -> None:
-        """Let the owner in: who has an account owns it now, who has none is invited."""
+        """Let the owner in: who has proved the address owns it now, who hasn't is invited."""
         tenant = seen.tenant
         assert tenant is not None, "what is accepted is a tenant's"
-        account = await accounts.find_by_email(connection, email)
-        if account is None:
-            issued = await invitations.invite(connection, tenant.id, email=email, role=OWNER)
+        issued = await invitations.make_owner(connection, tenant.id, email)
+        if issued is not None:
             url = site_url(self._platform.settings.base_domain)
             letter = letter_of(issued, tenant=tenant, site_url=url)
             await letters.put(connection, self._platform.sealer, letter)
-        elif await members.find(connection, tenant.id, account.id) is None:
-            await members.add(connection, tenant.id, account.id, role=OWNER)
 
     async def _keep(
         self, connection: Connection, changed: Onboarding, by: By, action: str

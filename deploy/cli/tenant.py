@@ -57,7 +57,7 @@ async def create(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Make a tenant with an owner, and a place for its rows.
 
-    An owner who has no account yet is invited; the invitation's token is shown once.
+    An owner whose address nobody has proved is invited; the invitation's token is shown once.
     """
     wanted = NewTenant(name=name, slug=slug, plan=plan, owner_email=owner, cluster=cluster)
     async with platform_at(state) as platform:

@@ -18,10 +18,7 @@ from router.api.parts import AgreedPlan, BillingTold
 from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
 from router.api.tenant import running_operation
 from router.api.usage import storage_bytes
-from router.catalog import accounts, invitations, members, tenants
-from router.catalog.accounts import check_email
-from router.catalog.invitations import IssuedInvitation
-from router.catalog.roles import OWNER
+from router.catalog import invitations, members, tenants
 from router.catalog.tenants import TenantFilter, TenantRecord
 from router.errors import Conflict
 from router.words import (
@@ -142,7 +139,7 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
 class Onboarded(msgspec.Struct, frozen=True, kw_only=True):
     """The tenant, and the operation that makes its place.
 
-    ``invitation`` is there for an owner without an account: send its token to that address.
+    ``invitation`` is there for an owner whose address nobody has proved: send its token there.
     """
 
     tenant: OpsTenant
@@ -156,7 +153,7 @@ async def onboard(errand: NamedDependency[Errand], data: JSONBody[NewTenant]) ->
     connection = await errand.connection()
     tenant = await tenants.create(connection, slug=data.slug, name=data.name, plan=data.plan)
     operation = await errand.parts.provisioning.record(connection, tenant, cluster=data.cluster)
-    invitation = await _give_owner(errand, tenant, data.owner_email)
+    invitation = await invitations.make_owner(connection, tenant.id, data.owner_email)
     if invitation is not None:
         site_url = errand.parts.site_url
         await errand.write(letter_of(invitation, tenant=tenant, site_url=site_url))
@@ -279,12 +276,3 @@ async def _shown(errand: Errand, tenant_id: TenantId) -> OpsTenant:
     # This gateway heeds the change before it answers, the others within a second.
     errand.behind(lambda: errand.parts.directory.refresh(tenant_id))
     return OpsTenant.of(await tenants.get(await errand.connection(), str(tenant_id)))
-
-
-async def _give_owner(errand: Errand, tenant: Tenant, email: str) -> IssuedInvitation | None:
-    connection = await errand.connection()
-    account = await accounts.find_by_email(connection, check_email(email))
-    if account is None:
-        return await invitations.invite(connection, tenant.id, email=email, role=OWNER)
-    await members.add(connection, tenant.id, account.id, role=OWNER)
-    return None

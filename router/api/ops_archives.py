@@ -47,7 +47,7 @@ class NewRestore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class RestoreBegun(msgspec.Struct, frozen=True, kw_only=True):
     """The new tenant, and the operation that fills its place.
 
-    ``invitation`` is there for an owner without an account.
+    ``invitation`` is there for an owner whose address nobody has proved.
     """
 
     tenant: OpsTenant

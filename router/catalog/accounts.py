@@ -63,6 +63,15 @@ async def find_by_email(connection: Connection, email: str) -> Account | None:
     return None if row is None else _account(row)
 
 
+async def find_proved(connection: Connection, email: str) -> Account | None:
+    """Find the account whose person has shown to read the address.
+
+    Whoever gives something to an address asks for this one: anybody may sign up with any address.
+    """
+    found = await find_by_email(connection, email)
+    return None if found is None or found.email_verified_at is None else found
+
+
 async def log_in(
     catalog: Catalog,
     passwords: Passwords,

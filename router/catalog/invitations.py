@@ -10,6 +10,7 @@ import msgspec
 
 from router.catalog import accounts, members, roles, tokens
 from router.catalog.accounts import check_email
+from router.catalog.roles import OWNER
 from router.errors import NotFound
 from router.sealing import hash_token
 from router.sql import load
@@ -74,6 +75,22 @@ async def invite(
     )
     assert row is not None, "an insert returns its row"
     return IssuedInvitation(invitation=_invitation(row), token=token, mailed_token=mailed)
+
+
+async def make_owner(
+    connection: Connection, tenant_id: TenantId, email: str
+) -> IssuedInvitation | None:
+    """Let the person of an address own a tenant; an invitation where nobody has proved it yet.
+
+    Needs a transaction. Else whoever signed up first with a customer's address would own the
+    customer's tenant.
+    """
+    account = await accounts.find_proved(connection, check_email(email))
+    if account is None:
+        return await invite(connection, tenant_id, email=email, role=OWNER)
+    if await members.find(connection, tenant_id, account.id) is None:
+        await members.add(connection, tenant_id, account.id, role=OWNER)
+    return None
 
 
 async def get(connection: Connection, token: str) -> Invitation:

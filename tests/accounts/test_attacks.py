@@ -22,6 +22,7 @@ from tests.gateways import (
     bearer,
     expect,
     new_slug,
+    ops,
     sign_up,
 )
 
@@ -200,6 +201,24 @@ async def test_who_signed_up_first_with_another_s_address_is_out_once_it_is_prov
     for password in (PASSWORD, NEW_PASSWORD):
         expect(await log_in(client, email, password), 401)
     expect(await client.get("/api/me", headers=bearer(entered["token"])), 200)
+
+
+async def test_whoever_signed_up_with_a_customer_s_address_owns_nothing_of_the_customer_s(
+    town: Town,
+) -> None:
+    client, slug = town.made.client, new_slug()
+    email = f"cto@{slug}.example"
+    expect(await client.post("/api/accounts", json={"email": email, "password": PASSWORD}), 202)
+    body = {"name": "Big", "slug": slug, "plan": "starter", "owner_email": email}
+    told = expect(await client.post("/api/ops/tenants", json=body, headers=ops()), 202)
+    assert told["invitation"]["email"] == email
+    expect(await log_in(client, email), 401)
+    token = await town.token(email)
+    await allow_another_letter(town.made)
+    expect(await set_password(client, await forgotten(town, email)), 204)
+    shown = {"token": token, "password": NEW_PASSWORD}
+    joined = expect(await client.post("/api/invitations/accept", json=shown), 200)
+    assert (joined["tenant"]["slug"], joined["role"]) == (slug, "owner")
 
 
 # Replay -----------------------------------------------------------------------------------------

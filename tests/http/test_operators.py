@@ -20,6 +20,7 @@ from tests.gateways import (
     make_tenant,
     new_slug,
     ops,
+    prove,
     sign_up,
     until_active,
 )
@@ -74,10 +75,9 @@ async def test_a_tenant_is_onboarded_behind_the_answer(made: GatewayWorld) -> No
     assert trail["items"][0]["detail"]["contract"] == "C-2026-17"
 
 
-async def test_an_owner_who_has_an_account_needs_no_invitation(
-    made: GatewayWorld, shop: Customer
-) -> None:
-    slug = new_slug()
+async def test_an_owner_who_has_proved_the_address_needs_no_invitation(made: GatewayWorld) -> None:
+    slug, shop = new_slug(), await sign_up(made.client)
+    await prove(made, shop.email)
     body = {"name": "B", "slug": slug, "plan": "pro", "owner_email": shop.email}
     told = expect(await made.client.post("/api/ops/tenants", json=body, headers=ops()), 202)
     assert told["invitation"] is None
