@@ -51,9 +51,9 @@ bench: install ## Measure speed, as ratios of one run
 soak: install ## Run what takes hours: long fuzzing, big moves, endurance
 	$(BIN)/pytest -m soak --timeout=0 $(PYTEST_FLAGS)
 
-screenshots: install ## Take a picture of every page: light, dark, on a phone
+screenshots: install ## Take pictures of every page: light, dark, on a phone
 	rm -rf $(PICTURES) && mkdir -p $(PICTURES)
-	STEPWELL_TEST_SCREENSHOTS=$(abspath $(PICTURES)) $(BIN)/pytest tests/web/browser/test_every_page.py
+	STEPWELL_TEST_SCREENSHOTS=$(abspath $(PICTURES)) $(BIN)/pytest tests/web/browser
 	@echo "$(PICTURES): $$(find $(PICTURES) -name '*.png' | wc -l) pictures"
 
 lock: install ## Write requirements.lock anew from pyproject.toml

@@ -56,6 +56,5 @@ async def test_the_plot_of_the_neighbours_is_read_by_everybody(
     async with site.platform.catalog.connection() as connection:
         load = Load(tenant_id=shop.id, requests=9, busy_ms=70, waiting_ms=5)
         await loads.add(connection, [load])
-    for scheme in ("light", "dark"):
-        await assert_fit(operator, "/console/neighbours", scheme)
+    await assert_fit(operator, "/console/neighbours")
     assert await operator.page.get_by_role("img").count() == 1
