@@ -565,5 +565,16 @@ def _spell(default: object) -> str:
 SETTINGS: tuple[Setting, ...] = _describe()
 #: Read by the embedded stack and the command line, not by the production processes.
 OTHER_VARIABLES = frozenset(
-    {PREFIX + name for name in ("STATE", "POSTGRES_BIN", "VALKEY_BIN", "PGBOUNCER_BIN")}
+    {
+        PREFIX + name
+        for name in (
+            "STATE",
+            "SITE",
+            "TOKEN",
+            "SESSION_FILE",
+            "POSTGRES_BIN",
+            "VALKEY_BIN",
+            "PGBOUNCER_BIN",
+        )
+    }
 )

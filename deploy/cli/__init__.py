@@ -19,6 +19,8 @@ from deploy.cli.gate import gate
 from deploy.cli.inbox import inbox
 from deploy.cli.key import key
 from deploy.cli.limits import limits
+from deploy.cli.login import login, logout
+from deploy.cli.me import me
 from deploy.cli.migrate import migrate, revision
 from deploy.cli.move import move
 from deploy.cli.onboarding import onboarding
@@ -59,6 +61,9 @@ COMMANDS = (
     staff,
     onboarding,
     access,
+    login,
+    logout,
+    me,
 )
 
 for command in ARCHIVE_COMMANDS:

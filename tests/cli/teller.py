@@ -19,6 +19,8 @@ class Told(msgspec.Struct, frozen=True):
 
     words: list[str]
     env: dict[str, str]
+    #: What it reads from stdin.
+    typed: str = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,18 +56,20 @@ class Teller:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
-    def run(self, words: list[str], env: dict[str, str]) -> Done:
+    def run(self, words: list[str], env: dict[str, str], typed: str = "") -> Done:
         """Have one command run to its end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(Told(words, env)) + b"\n")
+        self._process.stdin.write(msgspec.json.encode(Told(words, env, typed)) + b"\n")
         self._process.stdin.flush()
         return msgspec.json.decode(self._process.stdout.readline(), type=Done)
 
 
 def _answer(line: str) -> bytes:
     told = msgspec.json.decode(line, type=Told)
-    done = CliRunner().invoke(main, told.words, env=told.env, prog_name="stepwell")
+    done = CliRunner().invoke(
+        main, told.words, env=told.env, input=told.typed, prog_name="stepwell"
+    )
     return msgspec.json.encode(Done(status=done.exit_code, out=done.stdout, err=done.stderr))
 
 
