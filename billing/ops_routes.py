@@ -20,13 +20,14 @@ from billing.desk import Desk
 from billing.inbox import EventState, InboxEvent, InboxFilter
 from billing.routes import SEATS_MAX
 from billing.seen import Interval, SeenInvoice
-from billing.sweep import Report
+from billing.sweep import Compared, Report
 from router.api import router_behind
 from router.api.door import admit_operator
 from router.api.errand import Errand
 from router.api.ops import Reference
 from router.api.shapes import Limit, List, Word
-from router.catalog import tenants
+from router.catalog import looks, tenants
+from router.catalog.looks import LookKind
 from router.words import TenantId
 
 if TYPE_CHECKING:
@@ -105,6 +106,13 @@ class ContractMade(msgspec.Struct, frozen=True, kw_only=True):
     invoice: SeenInvoice | None
 
 
+class ComparisonShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest comparison; both are null until there was one. Its first findings are with it."""
+
+    at: datetime | None
+    found: Compared | None
+
+
 @get("/inbox", tags=["operators"], summary="The provider's events")
 async def list_inbox(  # noqa: PLR0913 - each argument is one filter of the query
     errand: NamedDependency[Errand],
@@ -166,6 +174,17 @@ async def reconcile(errand: NamedDependency[Errand], desk: NamedDependency[Desk]
     return report
 
 
+@get("/comparison", tags=["operators"], summary="What the newest comparison found")
+async def show_comparison(errand: NamedDependency[Errand]) -> ComparisonShown:
+    """Each difference is an event that was lost; it has been repaired."""
+    async with errand.parts.catalog.connection() as connection:
+        seen = await looks.last(connection, LookKind.COMPARISON, Compared)
+    newest = max(seen, key=lambda each: each.began_at, default=None)
+    if newest is None:
+        return ComparisonShown(at=None, found=None)
+    return ComparisonShown(at=newest.ended_at, found=newest.found)
+
+
 @post(
     "/tenants/{tenant:str}/contract",
     status_code=200,
@@ -216,6 +235,7 @@ def ops_router(parts: Parts, desk: Desk) -> Router:
         replay_event,
         show_both_sides,
         reconcile,
+        show_comparison,
         make_contract,
         release_contract,
     ]

@@ -15,6 +15,8 @@ import structlog
 from msgspec.structs import replace
 
 from billing import accounts, inbox, life, verdicts
+from router.catalog import looks
+from router.catalog.looks import LookKind
 from router.errors import PlatformError
 from router.words import Standing, TenantId
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 PAGE_ITEMS = 100
 #: A provider that fails so often is away: the sweep ends, and says where it stopped.
 FAILURES_MAX = 20
+#: Of more differences, or failures, the first ones are kept for the console.
+KEPT_MAX = 100
 _log = structlog.get_logger("stepwell.billing")
 
 
@@ -70,6 +74,33 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     stopped_after: TenantId | None = None
 
 
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of the newest comparison: the counts, and the first of what it found."""
+
+    accounts_looked: int
+    events_found: int
+    customers_adopted: int
+    is_complete: bool
+    differences: int
+    failures: int
+    first_differences: tuple[Difference, ...]
+    first_failures: tuple[Failure, ...]
+
+    @classmethod
+    def of(cls, report: Report) -> Compared:
+        """Keep as much of a report as somebody looks through."""
+        return cls(
+            accounts_looked=report.accounts_looked,
+            events_found=report.events_found,
+            customers_adopted=report.customers_adopted,
+            is_complete=report.is_complete,
+            differences=len(report.differences),
+            failures=len(report.failures),
+            first_differences=report.differences[:KEPT_MAX],
+            first_failures=report.failures[:KEPT_MAX],
+        )
+
+
 class _ProviderAwayError(Exception):
     """So much failed that the rest would fail too."""
 
@@ -102,7 +133,23 @@ class Sweep:
         after: TenantId | None = None,
         progress: Callable[[Report], None] | None = None,
     ) -> Report:
-        """Compare every account, from the one after ``after``; then adopt, then fetch events."""
+        """Compare every account, from the one after ``after``; then adopt, then fetch events.
+
+        What it found is kept until the next one.
+        """
+        report = await self._run(after, progress)
+        try:
+            async with self._catalog.connection() as connection:
+                await looks.end(
+                    connection, LookKind.COMPARISON, self._provider.name, Compared.of(report)
+                )
+        except PlatformError as error:
+            _log.warning("comparison not kept", reason=error.detail)
+        return report
+
+    async def _run(
+        self, after: TenantId | None, progress: Callable[[Report], None] | None
+    ) -> Report:
         tally = _Tally(Report(stopped_after=after), progress)
         try:
             await self._compare_all(tally, after)

@@ -181,6 +181,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Seconds,
         _said("how often a worker has the doctor look at every live database", "seconds"),
     ] = 900.0
+    cluster_look_s: Annotated[
+        _Seconds,
+        _said("how often a worker measures each cluster, for the operators' overview", "seconds"),
+    ] = 60.0
     worker_poll_s: Annotated[
         _Seconds, _said("how often the worker looks for operations when nothing woke it", "seconds")
     ] = 1.0

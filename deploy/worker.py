@@ -25,6 +25,7 @@ from deploy.promoting import Promoting
 from deploy.reconcile import Reconciler, SizeRule
 from deploy.reference import ReferenceKeeper
 from deploy.sealing import keep_sealed
+from deploy.servers import keep_measured
 from deploy.tidy import tidy
 from deploy.watchdog import watch
 from router.errors import PlatformError
@@ -59,6 +60,7 @@ async def _work(settings: Settings) -> None:
         chores = {
             "reference tables": ReferenceKeeper(platform).keep,
             "checkup": lambda: keep_checked(platform),
+            "cluster figures": lambda: keep_measured(platform),
             "watchdog": lambda: watch(platform),
             "domains": DomainKeeper(platform).keep,
             "archives": Keeping(platform).keep,

@@ -24,6 +24,8 @@ from deploy.cli.me import me
 from deploy.cli.migrate import migrate, revision
 from deploy.cli.move import move
 from deploy.cli.onboarding import onboarding
+from deploy.cli.operation import operation
+from deploy.cli.overview import overview
 from deploy.cli.plan import plan
 from deploy.cli.processes import serve, settings, worker
 from deploy.cli.promote import promote
@@ -40,6 +42,7 @@ COMMANDS = (
     status,
     serve,
     worker,
+    overview,
     doctor,
     settings,
     tenant,
@@ -53,6 +56,7 @@ COMMANDS = (
     promote,
     move,
     cluster,
+    operation,
     migrate,
     revision,
     reference,

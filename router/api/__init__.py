@@ -78,6 +78,7 @@ from router.api.moves import (
 )
 from router.api.neighbours import list_neighbours
 from router.api.onmoves import list_own_moves, show_own_move, watch_own_move
+from router.api.operations import list_operations, retry_operation
 from router.api.ops import (
     list_tenants,
     maintain,
@@ -96,6 +97,7 @@ from router.api.ops_archives import (
     ops_show_deletion,
     ops_take_back_deletion,
 )
+from router.api.overview import show_overview
 from router.api.parts import Parts
 from router.api.passkeys import (
     ask_passkey,
@@ -230,6 +232,7 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     take_back_deletion,
 )
 _OPERATORS: Sequence[ControllerRouterHandler] = (
+    show_overview,
     onboard,
     list_tenants,
     show_ops_tenant,
@@ -238,6 +241,8 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     resume,
     maintain,
     show_operation,
+    list_operations,
+    retry_operation,
     promote,
     foresee_move,
     list_moves,

@@ -113,6 +113,11 @@ class Runner:
         self._wake = asyncio.Event()
         self._jobs: set[asyncio.Task[Operation]] = set()
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Return what it has handlers for."""
+        return frozenset(self._handlers)
+
     async def run_one(self, operation_id: UUID, *, wait_s_max: float = 30.0) -> Operation:
         """Run an operation now and return it as it ended, or as its attempt left it.
 

@@ -32,12 +32,16 @@ CHANGES = (
     ("/api/ops/tenants/{slug}/resume", None),
     ("/api/ops/tenants/{slug}/maintenance", {"on": True}),
     ("/api/ops/isolation", None),
+    ("/api/ops/operations/00000000-0000-0000-0000-000000000000/retry", None),
     ("/api/ops/moves/dry-run", {"tenant": "{slug}", "tier": "schema"}),
 )
 READS = (
     "/api/ops/tenants",
     "/api/ops/tenants/{slug}",
     "/api/ops/clusters",
+    "/api/ops/overview",
+    "/api/ops/comparison",
+    "/api/ops/operations",
     "/api/ops/audit",
     "/api/ops/search?q={slug}",
     "/api/ops/isolation",

@@ -24,6 +24,7 @@ LISTS = [
     "/tenants",
     "/moves",
     "/migrations",
+    "/operations",
     "/clusters",
     "/neighbours",
     "/isolation",

@@ -6,10 +6,25 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from web.console import data, lists, migrations, moves, neighbours, search, tenants
+from web.console import (
+    data,
+    lists,
+    migrations,
+    moves,
+    neighbours,
+    operations,
+    overview,
+    search,
+    tenants,
+)
 
 PAGES: Sequence[ControllerRouterHandler] = (
-    lists.overview,
+    overview.overview,
+    overview.show_comparison,
+    overview.compare_now,
+    operations.show_operations,
+    operations.show_operation,
+    operations.retry_operation,
     search.search,
     lists.show_clusters,
     lists.show_isolation,

@@ -15,33 +15,13 @@ from router.api.audit import AuditLine
 from router.api.fleet import ClusterShown
 from router.api.isolation import IsolationShown
 from router.api.shapes import List
-from router.catalog.move_words import MoveDocument
 from web.api import Refused
 from web.console.asking import CHANGES, Filter, address, checked, chosen, segment
 from web.form import EMPTY, Form, read_form
 from web.visitor import Visitor
 
-NEWEST_SHOWN_MAX = 8
 # Litestar keeps `state` for itself.
 State = Annotated[str, QueryParameter(name="state", max_length=200)]
-
-
-@get("/console", include_in_schema=False)
-async def overview(visitor: NamedDependency[Visitor]) -> Template:
-    """What happens now, and how much room there is."""
-    await visitor.staff()
-    api, asked = visitor.api, {"limit": NEWEST_SHOWN_MAX}
-    moves = await api.get("/api/ops/moves", List[MoveDocument], asked)
-    clusters = await api.get("/api/ops/clusters", List[ClusterShown])
-    audit = await api.get("/api/ops/audit", List[AuditLine], asked)
-    report = await api.get("/api/ops/isolation", IsolationShown)
-    given = {
-        "report": report,
-        "moves": moves.items,
-        "clusters": clusters.items,
-        "deeds": audit.items,
-    }
-    return visitor.page("console/overview.html", given)
 
 
 @get("/console/clusters", include_in_schema=False)
