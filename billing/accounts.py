@@ -14,7 +14,7 @@ from billing import inbox
 from billing.life_words import Account, Basis, Cause, Contract, Verdict
 from billing.provider import NewCustomer
 from billing.seen import Seen
-from router.catalog import audit, moves, tenants
+from router.catalog import audit, moves, plans, tenants
 from router.errors import Conflict, NotFound, Unprocessable
 from router.sql import load
 from router.words import Standing, TenantId
@@ -43,6 +43,15 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str | None
     dirty: int
     attempts: int
+
+
+class PlanChange(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan that a tenant is to have. ``lacks``: what it has no room for of what is there."""
+
+    plan: str
+    basis: Basis
+    reason: str
+    lacks: tuple[str, ...] = ()
 
 
 async def get(connection: Connection, tenant_id: TenantId) -> Account | None:
@@ -152,7 +161,8 @@ async def set_contract(
     tenant = await tenants.get_by_id(connection, tenant_id)
     await connection.execute(_SQL["open"], tenant_id, NO_PROVIDER)
     account = await _found(connection, tenant_id)
-    await change_plan(connection, tenant, plan, reason=f"contract: {reason}")
+    change = PlanChange(plan=plan, basis=Basis.CONTRACT, reason=f"contract: {reason}")
+    await change_plan(connection, tenant, change)
     await connection.execute(_SQL["set_contract"], tenant_id, plan, reason, until)
     # What else follows, the syncer finds out; but nobody waits for it with a signed contract.
     good = Verdict(plan=plan, basis=Basis.CONTRACT, standing=Standing.GOOD, has_bought=True)
@@ -170,16 +180,27 @@ async def release_contract(connection: Connection, tenant_id: TenantId) -> None:
         raise Conflict(f"tenant {tenant.slug} has no contract that could be released")
 
 
-async def change_plan(connection: Connection, tenant: Tenant, plan: str, *, reason: str) -> None:
+async def change_plan(connection: Connection, tenant: Tenant, change: PlanChange) -> None:
     """Set a tenant's plan, with its place in the audit and the message to others, where it differs.
 
     The plan stays at the version that was bought as long as it is the same plan.
     """
-    if tenant.plan == plan:
+    if tenant.plan == change.plan:
         return
-    await tenants.set_plan(connection, tenant.id, plan)
-    detail: dict[str, object] = {"from": tenant.plan, "to": plan}
-    await _tell(connection, tenant, "plan.changed", reason=reason, detail=detail)
+    changed = await tenants.set_plan(connection, tenant.id, change.plan)
+    wanted = changed.pinned_tier or (await plans.get(connection, change.plan)).tier
+    detail: dict[str, object] = {"from": tenant.plan, "to": change.plan}
+    await _record(connection, tenant, "plan.changed", reason=change.reason, detail=detail)
+    told: dict[str, object] = {
+        **detail,
+        "reason": change.reason,
+        "basis": change.basis,
+        "limits": changed.limits,
+        "limits_before": tenant.limits,
+        "lacks": change.lacks,
+        "moves_to": None if tenant.tier in {None, wanted} else wanted,
+    }
+    await moves.put_out(connection, "plan.changed", tenant.id, told)
 
 
 async def change_standing(
@@ -206,7 +227,8 @@ async def change_standing(
         "until": None if until is None else until.isoformat(),
     }
     reason = verdict.cause.value if verdict.cause else "nothing is owed"
-    await _tell(connection, tenant, "standing.changed", reason=reason, detail=detail)
+    await _record(connection, tenant, "standing.changed", reason=reason, detail=detail)
+    await moves.put_out(connection, "standing.changed", tenant.id, {"reason": reason, **detail})
 
 
 async def set_seen(connection: Connection, claimed: Claimed, seen: Seen | None) -> None:
@@ -277,7 +299,7 @@ async def _found(connection: Connection, tenant_id: TenantId) -> Account:
     return account
 
 
-async def _tell(
+async def _record(
     connection: Connection,
     tenant: Tenant,
     action: str,
@@ -285,7 +307,7 @@ async def _tell(
     reason: str,
     detail: dict[str, object],
 ) -> None:
-    """Write the audit and the outbox."""
+    """Write the audit."""
     deed = audit.Deed(
         actor=ACTOR,
         action=action,
@@ -295,7 +317,6 @@ async def _tell(
         detail=detail,
     )
     await audit.write(connection, deed)
-    await moves.put_out(connection, action, tenant.id, {"reason": reason, **detail})
 
 
 def _claimed(row: asyncpg.Record | None) -> Claimed | None:

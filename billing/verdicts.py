@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from billing import accounts, inbox, life, notices, prices
+from billing.accounts import PlanChange
 from billing.life_words import Account, Held, Offer, Used, Verdict
 from billing.telling import LASTING, PLAN_LEFT
 from router.catalog import tenants
@@ -122,9 +123,13 @@ async def _settle(
         await accounts.forget_contract(connection, account.tenant_id)
     if verdict.plan != case.held.plan:
         tenant = await tenants.get_by_id(connection, account.tenant_id)
-        await accounts.change_plan(
-            connection, tenant, verdict.plan, reason=_reason(account, verdict)
+        change = PlanChange(
+            plan=verdict.plan,
+            basis=verdict.basis,
+            reason=_reason(account, verdict),
+            lacks=tuple(misfit.said for misfit in verdict.misfits),
         )
+        await accounts.change_plan(connection, tenant, change)
         await notices.end(connection, account.tenant_id, PLAN_LEFT)
     for notice in verdict.notices:
         await notices.give(connection, account.tenant_id, notice)

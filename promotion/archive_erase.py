@@ -54,10 +54,14 @@ class EraseStep(StrEnum):
 
 
 class EraseData(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operation remembers: where the rows were, and their sums before they went."""
+    """What the operation remembers: where the rows were, and their sums before they went.
+
+    ``owners`` are the addresses of those who are told when it is done.
+    """
 
     placement: Placement | None = None
     tables: tuple[Digest, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
 class EraseHandler:
@@ -118,7 +122,8 @@ class EraseHandler:
                 connection, Consistency.REPEATABLE_READ, bounds=SNAPSHOT_BOUNDS, is_read_only=True
             ):
                 found = await sums(connection, side, self._moving.shape)
-        data = EraseData(placement=placement, tables=found)
+        owners = progress.operation.read(EraseData).owners
+        data = EraseData(placement=placement, tables=found, owners=owners)
         rows = sum(each.rows for each in found)
         await progress.advance(EraseStep.SUMMED, f"{rows} rows are to go", data=data)
 
@@ -167,7 +172,7 @@ class EraseHandler:
         )
         self._moving.faults.reach("erase.looked")
         async with self._moving.catalog.transaction() as connection:
-            await archives.certify(connection, progress, certificate)
+            await archives.certify(connection, progress, certificate, owners=data.owners)
 
     async def _forget_export(self, export_id: UUID) -> None:
         for path in self._terms.kept_in().glob(f"{export_id}-*.zip"):

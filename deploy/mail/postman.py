@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from deploy.mail.news import letters_of
+from deploy.mail import plan_news
+from deploy.mail.news import addresses_of, letters_of
 from deploy.mail.smtp import NotTaken, hand_over, reach
 from deploy.mail.wording import UnwordedLetter
 from router.catalog import letters
@@ -125,12 +126,21 @@ class Postman:
         # What nobody read for so long is no news: mail may have been set up a moment ago.
         if message.tenant_id is None or message.at < datetime.now(UTC) - LETTER_LIFE:
             return
-        readers = await letters.readers(connection, message.tenant_id)
         try:
+            addresses = addresses_of(message)
+            if addresses is None:
+                readers = await letters.readers(connection, message.tenant_id)
+            else:
+                readers = await letters.readers_at(connection, message.tenant_id, addresses)
             written = letters_of(message, readers, site_url=self._site_url)
         except msgspec.ValidationError as error:
             _log.error("message not understood", kind=message.kind, reason=str(error))
             return
+        if any(letter.kind in {plan_news.PLAN, plan_news.MOVE} for letter in written):
+            waiting = await letters.take_back(
+                connection, self._sealer, message.tenant_id, kind=plan_news.PLAN
+            )
+            written = plan_news.together(written, waiting)
         for letter in written:
             await letters.put(connection, self._sealer, letter)
 

@@ -14,7 +14,7 @@ from router.api.door import NEEDS
 from router.api.errand import MemberErrand
 from router.api.seats import check_seat
 from router.api.shapes import Email, List, Name, Password, Word
-from router.catalog import accounts, members, roles
+from router.catalog import accounts, members, moves, roles
 from router.catalog.accounts import Account, check_email
 from router.catalog.members import Membership
 from router.catalog.roles import Permission
@@ -81,6 +81,7 @@ async def add_member(errand: NamedDependency[MemberErrand], data: JSONBody[NewMe
     account = await _account(errand, email, data.name, password_hash)
     added = await members.add(connection, tenant_id, account.id, role=data.role)
     await errand.record("member.add", added.id, {"email": account.email, "role": data.role})
+    await _tell(errand, "member.add", added)
     return shown(added)
 
 
@@ -102,6 +103,8 @@ async def change_member(
         roles.check_grant(errand.role, await roles.get(connection, tenant_id, name))
     changed = await members.set_role(connection, tenant_id, member_id, role=data.role)
     await errand.record("member.change", member_id, {"from": known.role, "to": data.role})
+    if changed.role != known.role:
+        await _tell(errand, "member.change", changed, role_before=known.role)
     return shown(changed)
 
 
@@ -118,6 +121,7 @@ async def remove_member(errand: NamedDependency[MemberErrand], member_id: FromPa
     roles.check_grant(errand.role, await roles.get(connection, tenant_id, known.role))
     await members.remove(connection, tenant_id, member_id)
     await errand.record("member.remove", member_id, {"email": known.email, "role": known.role})
+    await _tell(errand, "member.remove", known, role_before=known.role)
 
 
 async def _account(
@@ -136,6 +140,20 @@ async def _account(
     if password_hash is not None:
         raise Conflict(f"{email} has an account with a password of its own: leave it out")
     return known
+
+
+async def _tell(
+    errand: MemberErrand, kind: str, member: Membership, *, role_before: str = ""
+) -> None:
+    """Have the member written to; whoever did it to oneself knows."""
+    if member.account_id == errand.account_id:
+        return
+    told: dict[str, object] = {
+        "readers": [member.email],
+        "from": role_before,
+        "to": member.role,
+    }
+    await moves.put_out(await errand.connection(), kind, errand.tenant.id, told)
 
 
 def shown(membership: Membership) -> Member:

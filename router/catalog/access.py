@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import msgspec
 
-from router.catalog import audit, tenants, tokens
+from router.catalog import audit, moves, tenants, tokens
 from router.catalog.access_words import (
     Access,
     AccessMode,
@@ -81,6 +81,7 @@ async def ask(connection: Connection, wanted: Wanted, *, minutes_max: int, by: B
         "ticket": asked.ticket,
     }
     await _note(connection, "access.ask", asked, by, detail)
+    await _tell(connection, "access.ask", asked)
     return asked
 
 
@@ -135,6 +136,7 @@ async def enter(connection: Connection, access_id: UUID, *, by: By) -> Entered:
         "until": f"{begun.ends_at:%Y-%m-%d %H:%M:%S} UTC",
     }
     await _note(connection, "access.begin", begun, by, detail)
+    await _tell(connection, "access.begin", begun)
     return Entered(access=begun, token=token)
 
 
@@ -249,16 +251,18 @@ async def _locked(connection: Connection, access_id: UUID) -> Access:
 
 
 async def _end_begun(connection: Connection, known: Access, by: By) -> None:
-    if known.state is AccessState.ENDED:
+    ended_by = None if known.state is AccessState.ENDED else by.name
+    if ended_by is None:
         await connection.execute(_SQL["run_out"], known.id)
     else:
-        await connection.execute(_SQL["end"], known.id, by.name)
+        await connection.execute(_SQL["end"], known.id, ended_by)
     detail: dict[str, object] = {
-        "by": "time" if known.state is AccessState.ENDED else by.name,
+        "by": ended_by or "time",
         "requests": known.requests,
         "transcript": await connection.fetchval(_SQL["digest"], known.id),
     }
     await _note(connection, "access.end", known, by, detail)
+    await _tell(connection, "access.end", msgspec.structs.replace(known, ended_by=ended_by))
 
 
 async def _note(
@@ -275,6 +279,22 @@ async def _note(
         request_id=by.request_id,
     )
     await audit.write(connection, deed)
+
+
+async def _tell(connection: Connection, kind: str, access: Access) -> None:
+    """Have the tenant's owners written to."""
+    told: dict[str, object] = {
+        "access": str(access.id),
+        "mode": access.mode.value,
+        "staff": access.requested_by,
+        "reason": access.reason,
+        "ticket": access.ticket,
+        "minutes": access.minutes,
+        "until": None if access.ends_at is None else access.ends_at.isoformat(),
+        "ended_by": access.ended_by,
+        "requests": access.requests,
+    }
+    await moves.put_out(connection, kind, access.tenant_id, told)
 
 
 def _said(text: str, field: str, length_max: int) -> str:

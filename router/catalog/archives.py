@@ -21,6 +21,8 @@ from router.sql import load
 from router.words import Digest, Placement, TenantId, TenantStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from router.catalog.moves import By
@@ -274,14 +276,20 @@ async def take_back_deletion(connection: Connection, tenant: Tenant, by: By) -> 
     if not is_waiting or taken is None:
         raise Conflict(f"tenant {tenant.slug} is being erased: that can't be taken back any more")
     await note(connection, "deletion.take_back", tenant, by)
+    told: dict[str, object] = {"due_at": planned.due_at.isoformat()}
+    await moves.put_out(connection, "deletion.taken_back", tenant.id, told)
 
 
 async def close_for_ever(connection: Connection, progress: Progress, deletion: Deletion) -> None:
-    """Let nobody in any more: from here on there is no way back. Commits with the step."""
+    """Let nobody in any more: from here on there is no way back. Commits with the step.
+
+    The operation keeps the owners' addresses until they are told that it is done.
+    """
     await moves.hold_tenant(connection, deletion.tenant_id)
     closed = await connection.fetchval(_SQL["close_deletion"], deletion.id)
     if closed is None:
         raise Conflict("the erasure was taken back")
+    owners = await owners_of(connection, deletion.tenant_id)
     tenant = await tenants.set_status(connection, deletion.tenant_id, TenantStatus.ERASED)
     for name in ("end_sessions", "revoke_keys", "drop_invitations", "drop_memberships"):
         await connection.execute(_SQL[name], tenant.id)
@@ -295,20 +303,33 @@ async def close_for_ever(connection: Connection, progress: Progress, deletion: D
         reason=deletion.reason,
     )
     await audit.write(connection, deed)
-    await progress.advance_in(connection, "closed", "nobody enters any more")
+    await progress.advance_in(
+        connection, "closed", "nobody enters any more", data={"owners": owners}
+    )
 
 
-async def certify(connection: Connection, progress: Progress, certificate: Certificate) -> None:
-    """Keep the certificate for ever, and let the placement go; ends the operation."""
+async def certify(
+    connection: Connection,
+    progress: Progress,
+    certificate: Certificate,
+    *,
+    owners: Sequence[str] = (),
+) -> None:
+    """Keep the certificate for ever, and let the placement go; ends the operation.
+
+    Those who were the owners are told, and their addresses aren't kept any longer.
+    """
     document = msgspec.json.encode(certificate).decode()
+    sha256 = hashlib.sha256(document.encode()).hexdigest()
     await connection.execute(
         _SQL["certify"],
         certificate.id,
         certificate.tenant,
         certificate.erased_at,
         document,
-        hashlib.sha256(document.encode()).hexdigest(),
+        sha256,
     )
+    await connection.execute(_SQL["forget_owners"], certificate.id)
     await connection.execute(_SQL["drop_placement"], certificate.tenant)
     for placement in certificate.places:
         await waves.left(connection, placement)
@@ -323,9 +344,16 @@ async def certify(connection: Connection, progress: Progress, certificate: Certi
         detail={"rows": sum(each.rows for each in certificate.tables)},
     )
     await audit.write(connection, deed)
-    await moves.put_out(
-        connection, "tenant.erased", certificate.tenant, {"certificate": str(certificate.id)}
-    )
+    told: dict[str, object] = {
+        "readers": list(owners),
+        "certificate": str(certificate.id),
+        "sha256": sha256,
+        "erased_at": certificate.erased_at.isoformat(),
+        "rows": sum(each.rows for each in certificate.tables),
+        "tables": len(certificate.tables),
+        "exports": certificate.exports,
+    }
+    await moves.put_out(connection, "tenant.erased", certificate.tenant, told)
     await progress.finish_in(connection)
 
 

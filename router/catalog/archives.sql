@@ -113,6 +113,9 @@ DELETE FROM catalog.placement WHERE tenant_id = $1
 INSERT INTO catalog.certificate (id, tenant_id, erased_at, document, sha256)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING
 
+-- name: forget_owners
+UPDATE catalog.operation SET data = data - 'owners' WHERE id = $1
+
 -- name: find_certificate
 SELECT document, sha256 FROM catalog.certificate WHERE tenant_id = $1
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from router.catalog import roles, tokens
+from router.catalog import moves, roles, tokens
 from router.catalog.tenants import check_name
 from router.errors import Conflict, NotFound
 from router.sealing import hash_token
@@ -54,7 +54,7 @@ async def issue(
     role: str,
     created_by: UUID | None = None,
 ) -> IssuedKey:
-    """Make a key."""
+    """Make a key, and have those who see to the tenant told of it; needs a transaction."""
     await roles.get(connection, tenant_id, role)
     if await connection.fetchval(_SQL["count"], tenant_id) >= KEYS_MAX:
         raise Conflict(f"a tenant may have {KEYS_MAX} keys: revoke those that nobody uses")
@@ -69,6 +69,8 @@ async def issue(
         created_by,
     )
     assert row is not None, "an insert returns its row"
+    told: dict[str, object] = {"name": row["name"], "role": role, "by": row["made_by"]}
+    await moves.put_out(connection, "key.create", tenant_id, told)
     return IssuedKey(key=_key(row), secret=secret)
 
 

@@ -1,7 +1,8 @@
 -- name: issue
 INSERT INTO catalog.api_key (id, tenant_id, name, role, secret_hash, created_by)
 VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING id, tenant_id, name, role, created_by, created_at, last_used_at, revoked_at
+RETURNING id, tenant_id, name, role, created_by, created_at, last_used_at, revoked_at,
+    (SELECT email FROM catalog.account WHERE id = $6) AS made_by
 
 -- name: count
 SELECT count(*) FROM catalog.api_key WHERE tenant_id = $1 AND revoked_at IS NULL

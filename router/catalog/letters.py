@@ -16,6 +16,8 @@ from router.sql import load
 from router.words import TenantId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from router.connect import Connection
@@ -34,6 +36,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, str] = {}
     tenant_id: TenantId | None = None
     life: timedelta = LETTER_LIFE
+    #: How long it may still be taken back, because something more belongs into it.
+    wait: timedelta = timedelta()
 
 
 class DueLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +74,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is told of a tenant's affairs."""
+    """Somebody who is told of a tenant's affairs. ``is_proved``: whose address it is."""
 
     slug: str
     tenant: str
     email: str
     name: str
+    is_owner: bool = False
+    is_proved: bool = False
 
 
 async def put(connection: Connection, sealer: Sealer, letter: Letter) -> UUID:
@@ -90,8 +96,18 @@ async def put(connection: Connection, sealer: Sealer, letter: Letter) -> UUID:
         letter.tenant_id,
         sealed,
         letter.life,
+        letter.wait,
     )
     return letter_id
+
+
+async def take_back(
+    connection: Connection, sealer: Sealer, tenant_id: TenantId, *, kind: str
+) -> dict[str, dict[str, str]]:
+    """Take back a tenant's letters of a kind that still wait; returns what they say, by address."""
+    rows = await connection.fetch(_SQL["take_back"], tenant_id, kind)
+    said = {row["recipient"]: _values(row, sealer) for row in rows}
+    return {recipient: values for recipient, values in said.items() if values is not None}
 
 
 async def claim(
@@ -127,7 +143,11 @@ async def figures(connection: Connection) -> Figures:
 
 
 async def take_messages(connection: Connection, *, items_max: int) -> list[Message]:
-    """Take what the outbox holds; in the transaction of the letters that are written of it."""
+    """Take what the outbox holds; in the transaction of the letters that are written of it.
+
+    A message that names its readers forgets them by that.
+    """
+    rows = await connection.fetch(_SQL["take_messages"], items_max)
     return [
         Message(
             id=row["id"],
@@ -136,7 +156,7 @@ async def take_messages(connection: Connection, *, items_max: int) -> list[Messa
             tenant_id=row["tenant_id"],
             payload=msgspec.json.decode(row["payload"], type=dict[str, object]),
         )
-        for row in await connection.fetch(_SQL["take_messages"], items_max)
+        for row in sorted(rows, key=lambda row: int(row["id"]))
     ]
 
 
@@ -144,8 +164,28 @@ async def readers(connection: Connection, tenant_id: TenantId) -> list[Reader]:
     """Return who is told of a tenant's affairs."""
     rows = await connection.fetch(_SQL["readers"], tenant_id)
     return [
-        Reader(slug=row["slug"], tenant=row["tenant"], email=row["email"], name=row["name"])
+        Reader(
+            slug=row["slug"],
+            tenant=row["tenant"],
+            email=row["email"],
+            name=row["name"],
+            is_owner=row["is_owner"],
+            is_proved=row["is_proved"],
+        )
         for row in rows
+    ]
+
+
+async def readers_at(
+    connection: Connection, tenant_id: TenantId, addresses: Sequence[str]
+) -> list[Reader]:
+    """Return those at the addresses that a message named: members, or not any more."""
+    row = await connection.fetchrow(_SQL["subject"], tenant_id)
+    if row is None:
+        return []
+    return [
+        Reader(slug=row["slug"], tenant=row["tenant"], email=address, name="")
+        for address in addresses
     ]
 
 
