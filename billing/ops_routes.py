@@ -28,6 +28,7 @@ from router.api.ops import Reference
 from router.api.shapes import Limit, List, Word
 from router.catalog import looks, tenants
 from router.catalog.looks import LookKind
+from router.errors import Conflict
 from router.words import TenantId
 
 if TYPE_CHECKING:
@@ -227,6 +228,24 @@ async def release_contract(
     return await _kept(errand, desk, found)
 
 
+@post(
+    "/tenants/{tenant:str}/billing/resync",
+    status_code=200,
+    tags=["operators"],
+    summary="Have the provider asked again about a tenant",
+)
+async def resync(
+    errand: NamedDependency[Errand], desk: NamedDependency[Desk], tenant: Reference
+) -> Current:
+    """A worker makes our side what the provider's says. 409 for a tenant without an account."""
+    found, provider = await _find(errand, tenant), desk.provider
+    if not await accounts.mark_dirty(await errand.connection(), found.id):
+        raise Conflict(f"tenant {found.slug} has bought nothing, so nobody can be asked about it")
+    detail: dict[str, object] = {"provider": provider.name}
+    await errand.note("billing.resync", found.slug, tenant_id=found.id, detail=detail)
+    return await _kept(errand, desk, found)
+
+
 def ops_router(parts: Parts, desk: Desk) -> Router:
     """Make the operators' routes."""
     handlers = [
@@ -238,6 +257,7 @@ def ops_router(parts: Parts, desk: Desk) -> Router:
         show_comparison,
         make_contract,
         release_contract,
+        resync,
     ]
     given = {"desk": Provide(lambda: desk, sync_to_thread=False)}
     return router_behind(parts, admit_operator, handlers, path="/api/ops", dependencies=given)

@@ -12,7 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from billing import overrides
+from billing import allowances, overrides
+from billing.allowances import Allowances
 from billing.overrides import Grant, LimitChanges, Override
 from billing.statement import Statement, state
 from router.api import router_behind
@@ -124,6 +125,17 @@ async def list_limits(
     return List(items=listed)
 
 
+@get(
+    "/tenants/{tenant:str}/allowances",
+    tags=["operators"],
+    summary="Each limit of a tenant: its plan's, what holds, and what is used",
+)
+async def show_allowances(errand: NamedDependency[Errand], tenant: Reference) -> Allowances:
+    """With the override that makes the difference, and its end."""
+    async with errand.parts.catalog.connection() as connection:
+        return await allowances.read(connection, await tenants.get(connection, tenant))
+
+
 @delete(
     "/tenants/{tenant:str}/limits/{override_id:uuid}",
     status_code=200,
@@ -147,6 +159,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     show_ops_statement,
     give_limits,
     list_limits,
+    show_allowances,
     end_limits,
 )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from deploy.rehearsal import rehearse
+from deploy.rehearsal import count, rehearse
 from promotion.wanted import (
     Decision,
     MoveTo,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy.platform import Platform
-    from router.catalog.move_words import Rehearsal
+    from router.catalog.move_words import Rehearsal, TableSize
     from router.catalog.operations import Operation
     from router.catalog.tenants import TenantRecord
     from router.connect import Connection
@@ -96,6 +96,10 @@ class Promoting:
     async def foresee(self, goal: Goal, by: By) -> Rehearsal:
         """Tell operators what would come of a goal, and what it may take; nothing is kept."""
         return await rehearse(self._platform, self, goal, by)
+
+    async def sizes(self, tenant: Tenant) -> tuple[TableSize, ...]:
+        """Count a tenant's rows, table by table; raises Unavailable where that takes too long."""
+        return await count(self._platform, tenant)
 
     async def record(
         self, connection: Connection, goal: Goal, by: By, *, cluster: str | None

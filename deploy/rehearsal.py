@@ -20,8 +20,9 @@ from router.words import Tier
 if TYPE_CHECKING:
     from deploy.platform import Platform
     from deploy.promoting import Outcome, Promoting
+    from router.catalog.move_words import TableSize
     from router.catalog.moves import By, Goal
-    from router.words import Placement
+    from router.words import Placement, Tenant
 
 #: What is expected where no move tells better: 2,000,000 rows took 45 s on two cores, and writers
 #: of 50 transactions a second waited for 19 ms.
@@ -35,18 +36,8 @@ _SQL = load("deploy", "promoting.sql")
 async def rehearse(platform: Platform, promoting: Promoting, goal: Goal, by: By) -> Rehearsal:
     """Refuse what would be refused, and tell the rest; nothing is kept."""
     outcome = await promoting.rehearse(goal, by)
-    placement = outcome.tenant.placement
-    if placement is None:
-        raise Conflict(f"tenant {outcome.tenant.slug} has no place yet")
-    side = Side(fleet=platform.fleet, tenant_id=outcome.tenant.id, placement=placement)
-    try:
-        sizes = await measure(side, shape_of(platform.loaded.stored))
-    except (asyncpg.PostgresError, OSError) as error:
-        # It is locked, very large, or has just gone elsewhere.
-        raise Unavailable(
-            f"the rows of tenant {outcome.tenant.slug} can't be counted now: {error}",
-            retry_after_s=5,
-        ) from error
+    placement = _placement(outcome.tenant)
+    sizes = await count(platform, outcome.tenant)
     async with platform.catalog.connection() as connection:
         known = await connection.fetchrow(_SQL["experience"])
     assert known is not None, "an aggregate has a row"
@@ -68,6 +59,24 @@ async def rehearse(platform: Platform, promoting: Promoting, goal: Goal, by: By)
         pause_ms=round(known["pause_ms"] or PAUSE_MS, 1) if does != "nothing" else 0.0,
         experience=known["moves"],
     )
+
+
+async def count(platform: Platform, tenant: Tenant) -> tuple[TableSize, ...]:
+    """Count a tenant's rows, table by table."""
+    side = Side(fleet=platform.fleet, tenant_id=tenant.id, placement=_placement(tenant))
+    try:
+        return await measure(side, shape_of(platform.loaded.stored))
+    except (asyncpg.PostgresError, OSError) as error:
+        # It is locked, very large, or has just gone elsewhere.
+        raise Unavailable(
+            f"the rows of tenant {tenant.slug} can't be counted now: {error}", retry_after_s=5
+        ) from error
+
+
+def _placement(tenant: Tenant) -> Placement:
+    if tenant.placement is None:
+        raise Conflict(f"tenant {tenant.slug} has no place yet")
+    return tenant.placement
 
 
 def _told(decision: Decision, source: Placement) -> tuple[str, tuple[str, ...]]:

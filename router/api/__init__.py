@@ -97,6 +97,8 @@ from router.api.ops_archives import (
     ops_show_deletion,
     ops_take_back_deletion,
 )
+from router.api.ops_life import ops_list_tables, ops_show_timeline
+from router.api.ops_people import ops_list_invitations, ops_list_members, ops_list_roles
 from router.api.overview import show_overview
 from router.api.parts import Parts
 from router.api.passkeys import (
@@ -279,6 +281,11 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     enter_access,
     end_access,
     show_transcript,
+    ops_show_timeline,
+    ops_list_tables,
+    ops_list_members,
+    ops_list_invitations,
+    ops_list_roles,
     ops_list_domains,
     ops_begin_export,
     ops_list_exports,

@@ -121,7 +121,7 @@ async def list_invitations(errand: NamedDependency[MemberErrand]) -> List[Invita
     """By e-mail address, without their tokens."""
     async with errand.parts.catalog.connection() as connection:
         found = await invitations.list_open(connection, errand.tenant.id)
-    return List(items=[_shown(invitation) for invitation in found])
+    return List(items=[shown(invitation) for invitation in found])
 
 
 @post(
@@ -275,7 +275,8 @@ async def _account(errand: Errand, email: str, data: Acceptance) -> Account:
     )
 
 
-def _shown(invitation: Invitation) -> InvitationShown:
+def shown(invitation: Invitation) -> InvitationShown:
+    """Show an invitation, without its token."""
     return InvitationShown(
         id=invitation.id,
         email=invitation.email,

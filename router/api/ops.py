@@ -16,7 +16,7 @@ from router.api.errand import Errand
 from router.api.invitations import InvitationMade, letter_of
 from router.api.parts import AgreedPlan, BillingTold
 from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
-from router.api.tenant import running_operation
+from router.api.tenant import ends_at, running_operation
 from router.api.usage import storage_bytes
 from router.catalog import invitations, members, tenants
 from router.catalog.tenants import TenantFilter, TenantRecord
@@ -87,8 +87,9 @@ class OpsPlacement(msgspec.Struct, frozen=True, kw_only=True):
 class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant as operators see it; ``placement`` is null until it has a place.
 
-    ``members``, ``size_bytes``, ``billing`` and ``operation`` take a question each, so lists leave
-    them null; so is the size in shared tables, and while the tenant is closed.
+    ``members``, ``size_bytes``, ``billing``, ``operation`` and ``ends_at`` take a question each, so
+    lists leave them null; so is the size in shared tables, and while the tenant is closed.
+    ``ends_at`` is the day on which it is erased, unless that is taken back.
     """
 
     id: UUID
@@ -111,6 +112,7 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None = None
     billing: BillingTold | None = None
     operation: OperationShown | None = None
+    ends_at: datetime | None = None
 
     @classmethod
     def of(cls, record: TenantRecord) -> OpsTenant:
@@ -191,7 +193,14 @@ async def list_tenants(  # noqa: PLR0913 - each argument is one filter of the qu
 
 
 @get("/tenants/{tenant:str}", tags=["operators"], summary="One tenant, with its size")
-async def show_ops_tenant(errand: NamedDependency[Errand], tenant: Reference) -> OpsTenant:
+async def show_ops_tenant(
+    errand: NamedDependency[Errand],
+    tenant: Reference,
+    *,
+    size: Annotated[
+        bool, QueryParameter(description="False: its size isn't asked for where its rows are.")
+    ] = True,
+) -> OpsTenant:
     """By slug, by a former slug, or by id."""
     parts = errand.parts
     async with parts.catalog.connection() as connection:
@@ -200,9 +209,10 @@ async def show_ops_tenant(errand: NamedDependency[Errand], tenant: Reference) ->
     return msgspec.structs.replace(
         OpsTenant.of(record),
         members=count,
-        size_bytes=await storage_bytes(parts, record.tenant),
+        size_bytes=await storage_bytes(parts, record.tenant) if size else None,
         billing=await parts.billing.told(record.tenant),
         operation=await running_operation(parts, record.tenant),
+        ends_at=await ends_at(parts, record.tenant),
     )
 
 

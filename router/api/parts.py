@@ -14,7 +14,7 @@ from router.catalog import Catalog
 from router.catalog.archives import Export
 from router.catalog.invitations import IssuedInvitation
 from router.catalog.move_news import MoveNews
-from router.catalog.move_words import Rehearsal
+from router.catalog.move_words import Rehearsal, TableSize
 from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
 from router.catalog.passwords import Passwords
@@ -49,7 +49,7 @@ class Provisioning(Protocol):
 
 
 class Promoting(Protocol):
-    """Begins moves."""
+    """Begins moves, and knows what would be moved."""
 
     async def check(self, goal: Goal, by: By) -> str | None:
         """Refuse a goal that can't be reached; return the cluster it leads to, which answers."""
@@ -67,6 +67,10 @@ class Promoting(Protocol):
 
     async def after_settling(self, begun: Begun) -> Begun:
         """Wait until an earlier move is settled and the wanted one recorded."""
+        ...
+
+    async def sizes(self, tenant: Tenant) -> tuple[TableSize, ...]:
+        """Count a tenant's rows, table by table; raises Unavailable where that takes too long."""
         ...
 
 

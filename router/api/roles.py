@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -44,7 +45,7 @@ async def list_roles(errand: NamedDependency[MemberErrand]) -> List[RoleShown]:
     """The shipped ones first, from the mightiest to the least."""
     async with errand.parts.catalog.connection() as connection:
         custom = await roles.list_custom(connection, errand.tenant.id)
-    return List(items=[_shown(role) for role in (*SHIPPED.values(), *custom)])
+    return List(items=all_shown(custom))
 
 
 @put(
@@ -81,6 +82,11 @@ async def remove_role(errand: NamedDependency[MemberErrand], name: RoleName) -> 
     """Give its members and keys another one first."""
     await roles.remove(await errand.connection(), errand.tenant.id, name)
     await errand.record("role.remove", name)
+
+
+def all_shown(custom: Sequence[Role]) -> list[RoleShown]:
+    """Show the shipped roles, then those that a tenant made."""
+    return [_shown(role) for role in (*SHIPPED.values(), *custom)]
 
 
 def _shown(role: Role) -> RoleShown:

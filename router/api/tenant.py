@@ -88,11 +88,11 @@ async def _whole(parts: Parts, tenant: Tenant) -> TenantWhole:
     place = tenant.placement
     usage: dict[str, int] | None = None
     operation: OperationShown | None = None
-    ends_at: datetime | None = None
+    erased_at: datetime | None = None
     try:
         usage = {each.metric: each.used for each in await measure(parts, tenant)}
         operation = _without_error(await running_operation(parts, tenant))
-        ends_at = await _ends_at(parts, tenant)
+        erased_at = await ends_at(parts, tenant)
         if operation is not None and (operation.kind, operation.step) == (ERASE, None):
             operation = None  # it waits for its day, which is told
     except CatalogUnreachable:
@@ -111,11 +111,12 @@ async def _whole(parts: Parts, tenant: Tenant) -> TenantWhole:
         usage=usage,
         schema_revision=await parts.revisions.revision_of(place) if place else None,
         operation=operation,
-        ends_at=ends_at,
+        ends_at=erased_at,
     )
 
 
-async def _ends_at(parts: Parts, tenant: Tenant) -> datetime | None:
+async def ends_at(parts: Parts, tenant: Tenant) -> datetime | None:
+    """Return the day on which the tenant is erased, if that was asked for."""
     async with parts.catalog.connection() as connection:
         planned = await archives.find_deletion(connection, tenant.id)
     return planned.due_at if planned else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from router.errors import Unprocessable
+from router.errors import NotFound, Unprocessable
 from router.sql import load
 from router.words import Limits, Plan, Tier
 
@@ -24,6 +24,14 @@ async def get(connection: Connection, name: str) -> Plan:
     if row is None:
         known = ", ".join(plan.name for plan in await list_all(connection))
         raise Unprocessable(f"there is no plan {name[:40]!r}; choose one of {known}")
+    return _plan(row)
+
+
+async def get_version(connection: Connection, name: str, version: int) -> Plan:
+    """Return a plan as it was at a version that somebody bought."""
+    row = await connection.fetchrow(_SQL["find_version"], name, version)
+    if row is None:
+        raise NotFound(f"there is no version {version} of the plan {name[:40]!r}")
     return _plan(row)
 
 

@@ -6,6 +6,11 @@ FROM catalog.plan AS p
 JOIN catalog.plan_version AS v ON v.plan = p.name AND v.version = p.current_version
 WHERE p.name = $1
 
+-- name: find_version
+SELECT p.name, v.version, p.tier, v.limits::text AS limits
+FROM catalog.plan AS p JOIN catalog.plan_version AS v ON v.plan = p.name
+WHERE p.name = $1 AND v.version = $2
+
 -- name: list
 SELECT p.name, v.version, p.tier, v.limits::text AS limits
 FROM catalog.plan AS p

@@ -296,3 +296,21 @@ async def test_what_happened_at_the_provider_is_in_the_inbox_and_can_be_replayed
     assert (await billing(made, customer))["is_behind"]
     await compare(made)
     assert (await billing(made, customer))["plan"] == "pro"
+
+
+async def test_operators_have_the_provider_asked_again(made: GatewayWorld, stripe: StandIn) -> None:
+    customer = await buyer(made, stripe)
+    path = f"/api/ops/tenants/{customer.slug}/billing/resync"
+    told = expect(await made.client.post(path, headers=ops("a doubt")), 200)
+    assert (told["plan"], told["is_behind"]) == ("pro", True)
+    trail = expect(
+        await made.client.get(f"/api/ops/audit?tenant={customer.slug}&limit=1", headers=ops()), 200
+    )
+    assert (trail["items"][0]["action"], trail["items"][0]["reason"]) == (
+        "billing.resync",
+        "a doubt",
+    )
+    nobody = await sign_up(made.client)
+    path = f"/api/ops/tenants/{nobody.slug}/billing/resync"
+    refused = expect(await made.client.post(path, headers=ops("a doubt")), 409)
+    assert "has bought nothing" in refused["detail"]

@@ -38,6 +38,12 @@ CHANGES = (
 READS = (
     "/api/ops/tenants",
     "/api/ops/tenants/{slug}",
+    "/api/ops/tenants/{slug}/timeline",
+    "/api/ops/tenants/{slug}/tables",
+    "/api/ops/tenants/{slug}/members",
+    "/api/ops/tenants/{slug}/invitations",
+    "/api/ops/tenants/{slug}/roles",
+    "/api/ops/tenants/{slug}/allowances",
     "/api/ops/clusters",
     "/api/ops/overview",
     "/api/ops/comparison",

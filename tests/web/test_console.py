@@ -83,7 +83,11 @@ async def test_an_observer_may_look_and_not_change(
     assert set(observer.forms) == {"/logout", "/console/search"}
     token = observer.forms["/logout"]["_csrf_token"]
     sent = {"_csrf_token": token, "reason": "why not", "confirm": shop.slug, "tier": "schema"}
-    for path in (f"{root}/move", f"{root}/suspend", f"/console/moves/{uuid.uuid4()}/undo"):
+    for path in (
+        f"{root}/placement/move",
+        f"{root}/danger/suspend",
+        f"/console/moves/{uuid.uuid4()}/undo",
+    ):
         assert (await observer.post(path, sent)).status_code == 403
     told = await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops())
     assert expect(told, 200)["status"] == "active"
@@ -103,7 +107,7 @@ async def test_tenants_are_found_by_filters_and_paged_by_a_cursor(
 
 
 async def test_a_change_without_a_reason_is_asked_again(operator: Surfer, shop: Customer) -> None:
-    root = f"/console/tenants/{shop.slug}"
+    root = f"/console/tenants/{shop.slug}/danger"
     await operator.get(root)
     answer = await operator.submit(f"{root}/maintenance", {"reason": " "})
     assert answer.status_code == 422
@@ -114,7 +118,7 @@ async def test_who_suspends_types_the_slug_and_resumes_with_a_reason(
     made: GatewayWorld, operator: Surfer
 ) -> None:
     shop = await sign_up(made.client)
-    root = f"/console/tenants/{shop.slug}"
+    root = f"/console/tenants/{shop.slug}/danger"
     await operator.get(root)
     wrong = await operator.submit(f"{root}/suspend", {"reason": "abuse", "confirm": "another"})
     assert wrong.status_code == 422
@@ -135,7 +139,7 @@ async def test_a_plan_is_changed_and_both_sides_of_billing_are_shown(
     made: GatewayWorld, operator: Surfer
 ) -> None:
     shop = await sign_up(made.client)
-    root = f"/console/tenants/{shop.slug}"
+    root = f"/console/tenants/{shop.slug}/billing"
     await operator.get(root)
     assert "The provider's" in operator.text
     refused = await operator.submit(f"{root}/plan", {"plan": "no-such-plan", "reason": "x"})
@@ -149,7 +153,7 @@ async def test_a_move_begun_by_a_form_sent_twice_is_one_and_can_be_cancelled(
     made: GatewayWorld, operator: Surfer
 ) -> None:
     shop = await sign_up(made.client)
-    root = f"/console/tenants/{shop.slug}"
+    root = f"/console/tenants/{shop.slug}/placement"
     await operator.get(root)
     filled = {**operator.forms[f"{root}/move"], "tier": "schema", "reason": "it grows"}
     first = await operator.post(f"{root}/move", filled)
@@ -171,10 +175,9 @@ async def test_a_move_begun_by_a_form_arrives_and_shows_its_proof(
     made: GatewayWorld, operator: Surfer
 ) -> None:
     shop = await sign_up(made.client)
-    await operator.get(f"/console/tenants/{shop.slug}")
-    sent = await operator.submit(
-        f"/console/tenants/{shop.slug}/move", {"tier": "schema", "reason": "it grows"}
-    )
+    root = f"/console/tenants/{shop.slug}/placement"
+    await operator.get(root)
+    sent = await operator.submit(f"{root}/move", {"tier": "schema", "reason": "it grows"})
     path = sent.headers["location"]
     async with working(made):
         assert "done" in await read_live(operator, f"{path}/live")
@@ -185,6 +188,12 @@ async def test_a_move_begun_by_a_form_arrives_and_shows_its_proof(
     assert (wrong.status_code, "Type settle to confirm." in operator.text) == (422, True)
     told = expect(await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops()), 200)
     assert told["placement"]["tier"] == "schema"
+    undo = f"{root}/undo/{path.rpartition('/')[2]}"
+    await operator.get(root)
+    refused = await operator.submit(undo, {"reason": ""})
+    assert (refused.status_code, "Say why" in operator.text) == (422, True)
+    begun = await operator.submit(undo, {"reason": "it was only a try"})
+    assert (begun.status_code, begun.headers["location"]) == (303, path)
 
 
 @contextlib.asynccontextmanager
@@ -275,18 +284,18 @@ async def test_the_busiest_neighbours_are_drawn_and_listed(
 
 async def test_a_move_is_shown_before_it_is_begun(made: GatewayWorld, operator: Surfer) -> None:
     shop = await sign_up(made.client)
-    root = f"/console/tenants/{shop.slug}"
+    root = f"/console/tenants/{shop.slug}/placement"
     await operator.get(root)
     key = operator.forms[f"{root}/move"]["_key"]
     sent = {**operator.forms[f"{root}/move"], "tier": "schema", "reason": "how long"}
-    answer = await operator.post(f"{root}/move/dry-run", sent)
+    answer = await operator.post(f"{root}/dry-run", sent)
     assert answer.status_code == 200
     assert "What it would do" in operator.text
     assert "rows on shared-1" in operator.text
     assert operator.forms[f"{root}/move"]["reason"] == "how long"
     listed = await made.client.get(f"/api/ops/moves?tenant={shop.slug}", headers=ops())
     assert expect(listed, 200)["items"] == []
-    refused = await operator.post(f"{root}/move/dry-run", {**sent, "cluster": "nowhere"})
+    refused = await operator.post(f"{root}/dry-run", {**sent, "cluster": "nowhere"})
     assert refused.status_code == 422
     # The form of the page before still begins it.
     begun = await operator.post(f"{root}/move", {**sent, "_key": key})

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from web.console import (
-    data,
     lists,
     migrations,
     moves,
@@ -15,6 +14,7 @@ from web.console import (
     operations,
     overview,
     search,
+    tenant,
     tenants,
 )
 
@@ -34,12 +34,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     lists.replay,
     lists.show_audit,
     tenants.show_tenants,
-    tenants.show_tenant,
-    tenants.begin_move,
-    tenants.foresee_move,
-    tenants.change_tenant,
-    data.show_data,
-    data.change_data,
+    *tenant.PAGES,
     moves.show_moves,
     moves.show_move,
     moves.watch_move,

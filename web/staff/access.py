@@ -11,17 +11,26 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from router.api.shapes import List
-from router.catalog.access_words import Access, AccessMode, AccessState, Entered, Line
+from router.catalog.access_words import Access, AccessState, Entered, Line
 from router.catalog.credentials import StaffRole
 from router.errors import NotFound
 from web.api import Refused
-from web.console.asking import CHANGES, Filter, address, by_act, checked, chosen
+from web.console.asking import (
+    ASKS,
+    CHANGES,
+    Filter,
+    access_modes,
+    access_said,
+    access_wanted,
+    address,
+    by_act,
+    checked,
+    chosen,
+)
 from web.console.lists import State
 from web.form import EMPTY, Form, read_form
 from web.visitor import NO_SUCH_PAGE, Visitor
 
-#: Who may ask: whoever sells has no business in a tenant's rows.
-ASKS = (StaffRole.OBSERVER, CHANGES)
 ENTER = "enter"
 END = "end"
 ACTS = ("approve", "deny", ENTER, END)
@@ -54,22 +63,14 @@ async def ask(
     form = checked(await read_form(request))
     if form.errors:
         return await _list_page(visitor, {}, form=form)
-    body = {
-        "tenant": form.text("slug"),
-        "mode": form.text("mode"),
-        "ticket": form.text("ticket"),
-        "minutes": form.whole("minutes"),
-    }
+    body = access_wanted(form.text("slug"), form)
     try:
         asked = await visitor.api.change(
             "POST", "/api/ops/access", body, wanted=Access, change=form.change
         )
     except Refused as refused:
         return await _list_page(visitor, {}, form=form.refused(refused))
-    said = "Enter it when you are ready: its minutes begin then."
-    if asked.mode is AccessMode.WRITE:
-        said = "Another operator has to approve it now."
-    return visitor.to(f"/console/access/{asked.id}", said=said)
+    return visitor.to(f"/console/access/{asked.id}", said=access_said(asked))
 
 
 @get("/console/access/{access_id:uuid}", include_in_schema=False)
@@ -157,15 +158,8 @@ async def _list_page(
     given = {
         "accesses": found,
         "states": list(AccessState),
-        "modes": _modes(me.staff),
+        "modes": access_modes(me.staff),
         "filters": {"state": None, "tenant": None, **filters},
         "address": address("/console/access", filters),
     }
     return visitor.page("staff/accesses.html", given, form=form)
-
-
-def _modes(role: StaffRole | None) -> list[tuple[str, str]]:
-    modes = [(AccessMode.READ.value, "read")]
-    if role is CHANGES:
-        modes.append((AccessMode.WRITE.value, "read and write, after a second person's approval"))
-    return modes

@@ -24,7 +24,7 @@ async def test_a_move_is_foreseen_begun_watched_and_undone_by_clicks(
     async with AsyncClient(base_url=site.gateways[0].url, timeout=60) as client:
         shop = await sign_up(client)
     page = operator.page
-    await operator.open(f"/console/tenants/{shop.slug}")
+    await operator.open(f"/console/tenants/{shop.slug}/placement")
     await page.locator("summary", has_text="Move it").click()
     await page.select_option("#tier", "schema")
     await page.fill("#reason-move", "a try")
@@ -46,7 +46,7 @@ async def test_a_move_is_foreseen_begun_watched_and_undone_by_clicks(
     finally:
         stop.set()
         await working
-    await operator.open(f"/console/tenants/{shop.slug}")
+    await operator.open(f"/console/tenants/{shop.slug}/placement")
     assert "rows" in await page.locator("dl.facts", has_text="Epoch").inner_text()
 
 

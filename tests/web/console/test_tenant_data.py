@@ -1,4 +1,4 @@
-"""The console's page of a tenant's domains, archives and end."""
+"""The console's pages of a tenant's domains, data and end."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ async def test_an_operator_has_an_archive_taken_with_a_reason(
     page = f"/console/tenants/{shop.slug}/data"
     body = {"name": "shop.example.com"}
     expect(await made.client.post("/api/domains", json=body, headers=shop.headers), 201)
-    await operator.get(page)
+    await operator.get(f"/console/tenants/{shop.slug}/domains")
     assert "shop.example.com" in operator.text
+    await operator.get(page)
     assert "No archive of it was ever taken" in operator.text
     assert (await operator.submit(f"{page}/archive")).status_code == 422
     assert "Say why" in operator.text
@@ -41,12 +42,15 @@ async def test_an_operator_has_an_archive_taken_with_a_reason(
 async def test_an_operator_has_a_tenant_erased_later_and_keeps_it(
     made: GatewayWorld, operator: Surfer, shop: Customer
 ) -> None:
-    page = f"/console/tenants/{shop.slug}/data"
+    page = f"/console/tenants/{shop.slug}/danger"
     await operator.get(page)
-    fields = {"reason": "over", "confirm": "wrong"}
+    fields = {"reason": "over", "confirm_erase": "wrong"}
     assert (await operator.submit(f"{page}/erase", fields)).status_code == 422
-    answer = await operator.submit(f"{page}/erase", {**fields, "confirm": shop.slug})
+    assert f"Type {shop.slug} to confirm." in operator.text
+    answer = await operator.submit(f"{page}/erase", {**fields, "confirm_erase": shop.slug})
     assert answer.status_code == 303, answer.text
+    await operator.get(f"/console/tenants/{shop.slug}")
+    assert "It and all its rows are erased on" in operator.text
     await operator.get(page)
     assert "It is erased on" in operator.text
     assert (await operator.submit(f"{page}/keep", {"reason": "not yet"})).status_code == 303
@@ -56,10 +60,13 @@ async def test_an_operator_has_a_tenant_erased_later_and_keeps_it(
     assert "Nobody asked for it" in operator.text
 
 
-async def test_who_may_only_look_gets_no_forms(made: GatewayWorld, shop: Customer) -> None:
-    observer, page = await staff(made, "observer"), f"/console/tenants/{shop.slug}/data"
-    assert (await observer.get(page)).status_code == 200
-    assert not [each for each in observer.forms if each.startswith(page)]
-    token = observer.forms["/logout"]["_csrf_token"]
-    sent = {"_csrf_token": token, "reason": "x", "confirm": shop.slug}
-    assert (await observer.post(f"{page}/erase", sent)).status_code == 403
+async def test_a_tenants_rows_are_counted_when_somebody_asks(
+    operator: Surfer, shop: Customer
+) -> None:
+    page = f"/console/tenants/{shop.slug}/data"
+    await operator.get(page)
+    assert "Count its rows" in operator.text
+    await operator.get(f"{page}?counted=true")
+    assert "Count its rows" not in operator.text
+    assert "Size of its rows" in operator.text
+    assert "genre" in operator.text
