@@ -212,6 +212,8 @@ class Promoting:
         going = await moves.find_open(connection, tenant.id)
         decision = decide(msgspec.structs.replace(subject, is_held_off=False), going)
         operation: Operation | None = None
+        if goal.holds and isinstance(decision, Undo | SettleFirst):
+            raise _not_held(tenant, decision)
         match decision:
             case Undo(move_id):
                 operation = await moves.record_undo(connection, move_id, by)
@@ -239,6 +241,7 @@ class Promoting:
             cluster=subject.pinned_cluster or cluster,
             by=asked.by,
             revision=self._platform.blueprint.head,
+            holds=asked.goal.holds,
         )
         return await self._record(connection, tenant, wanted)
 
@@ -337,6 +340,18 @@ async def _pin(connection: Connection, tenant: Tenant, goal: Goal, by: By) -> No
         request_id=by.request_id,
     )
     await audit.write(connection, deed)
+
+
+def _not_held(tenant: Tenant, decision: Undo | SettleFirst) -> Conflict:
+    if isinstance(decision, Undo):
+        return Conflict(
+            f"tenant {tenant.slug} would go back where it came from, which copies nothing and "
+            "stops nowhere: settle its last move first, or ask without a hold"
+        )
+    return Conflict(
+        f"tenant {tenant.slug} has a move that must be settled before the next one, which can only "
+        f"be held once it is recorded: settle the move {decision.move} first"
+    )
 
 
 def _check_settling(earlier: Move) -> None:

@@ -18,6 +18,7 @@ LOCAL = "localhost"
 
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Hours = Annotated[float, Meta(gt=0, le=8_760)]
 _Delay = Annotated[float, Meta(ge=0, le=31_536_000)]
 _Many = Annotated[int, Meta(ge=1, le=10**15)]
 _Money = Annotated[int, Meta(ge=0, le=10**15)]
@@ -230,6 +231,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Seconds,
         _said("how long a move waits for the tenant's own open transactions", "seconds"),
     ] = 60.0
+    move_pause_h_max: Annotated[
+        _Hours,
+        _said(
+            "how long a move may be paused before it turns back by itself: what its tenant changes "
+            "is written down meanwhile, and migrations wait",
+            "hours",
+        ),
+    ] = 24.0
     move_holders: Annotated[
         str,
         Meta(pattern="^(turn-back|end)$"),

@@ -46,6 +46,7 @@ def _terms(platform: Platform, figures: Figures) -> Terms:
             holders=HolderPolicy(settings.move_holders),
             settle_after=timedelta(seconds=settings.move_settle_after_s),
             keep_after=timedelta(seconds=settings.move_keep_s),
+            pause_max=timedelta(hours=settings.move_pause_h_max),
             pace=PaceLimits(share_min=settings.move_share_min),
         ),
         figures=figures,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SQL = load("promotion", "capture.sql")
 _LOG_ROWS_A_DELETE = 5_000
+_LOG_ROWS_COUNTED_MAX = 1_000_000
 _POLL_S = 0.02
 _HALF = 2**32
 #: pg_trigger.tgtype: for each row, after INSERT, DELETE and UPDATE; before TRUNCATE.
@@ -49,6 +50,18 @@ class HoldersRemain(PlatformError):
     def __init__(self, detail: str, holders: list[Holder]) -> None:
         super().__init__(detail, retry_after_s=1)
         self.holders = holders
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for a move that stands still.
+
+    ``rows`` is how many changes of the tenant are written down, ``bytes`` what those of all tenants
+    take in its database, ``delay_ms`` how long each of its writing transactions is held up.
+    """
+
+    rows: int
+    bytes: int
+    delay_ms: int
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +89,14 @@ async def check(connection: Connection, schema: str, shape: Shape) -> None:
             f"run gate.adopt() on it, after dropping the triggers stepwell_capture and "
             "stepwell_keep of these tables"
         )
+
+
+async def waiting(connection: Connection, tenant_id: TenantId) -> Waiting:
+    """Look how much is written down for a tenant here."""
+    row = await connection.fetchrow(_SQL["waiting"], tenant_id, _LOG_ROWS_COUNTED_MAX)
+    if row is None:
+        raise NotFound(f"tenant {tenant_id} has no home in this database")
+    return Waiting(rows=row["rows"], bytes=row["bytes"], delay_ms=row["delay_ms"])
 
 
 async def nothing() -> None:

@@ -3,6 +3,12 @@
 -- name: set_capture
 UPDATE gate.home SET capture = $2 WHERE tenant_id = $1 AND capture <> $2
 
+-- name: waiting
+-- Counted up to a bound, as a look mustn't cost more than the move that it is to spare others from.
+SELECT h.delay_ms, pg_total_relation_size('gate.change') AS bytes, (SELECT count(*) FROM
+    (SELECT FROM gate.change AS c WHERE c.tenant_id = h.tenant_id LIMIT $2) AS counted) AS rows
+FROM gate.home AS h WHERE h.tenant_id = $1
+
 -- name: is_known
 SELECT 1 FROM gate.home WHERE tenant_id = $1
 

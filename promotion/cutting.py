@@ -46,6 +46,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     after_round: Callable[[Brought, int], Awaitable[None]]
     reach: Callable[[str], None]
     while_waiting: Callable[[], Awaitable[object]] = capture.nothing
+    is_hurried: Callable[[], bool] = bool
 
 
 async def cut(leg: Leg, ends: Ends, limits: MoveLimits, listener: Listener) -> Cut:
@@ -81,6 +82,8 @@ async def cut(leg: Leg, ends: Ends, limits: MoveLimits, listener: Listener) -> C
                 f"no attempt to move tenant {leg.source.tenant_id} came through in "
                 f"{limits.wait_s_max:g} s: {made.reason}"
             )
+        if listener.is_hurried():
+            rest_s = _REST_S_MIN
         await asyncio.sleep(rest_s)
         rest_s = min(rest_s * 2, _REST_S_MAX)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from promotion.leg import Ends, Leg
     from promotion.terms import MoveLimits
+    from router.connect import Connection
     from router.words import Digest
 
 #: A round, or a proof, reads whole rows; what bounds it is their number.
@@ -92,7 +93,7 @@ async def catch_up(
         keys_before = brought.keys
         if number >= limits.rounds_max:
             longer_ms = min(max(delay_ms * 2, _DELAY_MS_MIN), limits.delay_ms_max)
-            if await _slow_down(leg, ends, longer_ms):
+            if await delay_writers(leg, ends.source, longer_ms):
                 delay_ms = longer_ms
     raise NotConverging(
         f"after {limits.rounds_end} rounds tenant {leg.source.tenant_id} still changes more than "
@@ -100,12 +101,12 @@ async def catch_up(
     )
 
 
-async def _slow_down(leg: Leg, ends: Ends, delay_ms: int) -> bool:
+async def delay_writers(leg: Leg, source: Connection, delay_ms: int) -> bool:
     """Let the tenant's writers wait at their gate; False when somebody holds it right now."""
     try:
-        async with leg.source.transaction(ends.source, bounds=_DELAY_BOUNDS):
-            await leg.mover.hold(ends.source)
-            await homes.delay(ends.source, leg.source.tenant_id, delay_ms)
+        async with leg.source.transaction(source, bounds=_DELAY_BOUNDS):
+            await leg.mover.hold(source)
+            await homes.delay(source, leg.source.tenant_id, delay_ms)
     except asyncpg.LockNotAvailableError:
         return False
     return True

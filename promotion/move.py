@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 import msgspec
+import structlog
 
 from promotion import capture, homes, indexes, landing
 from promotion.copying import Chunk, copy
 from promotion.cutting import Listener, WaitedTooLong, cut, end_transactions, pause_ms, shut_target
 from promotion.erasing import DROP_LOCK_MS, patiently
-from promotion.following import NotConverging, ProofDiffers, catch_up, follow, verify
+from promotion.following import (
+    NotConverging,
+    ProofDiffers,
+    catch_up,
+    delay_writers,
+    follow,
+    verify,
+)
 from promotion.leg import BARE_PART, PLACES_PART, Leg, check_revisions, is_left, reaching
 from promotion.pace import Pace
 from promotion.shape import ShapeDiffers, fingerprint
 from promotion.side import Bounds, Mover, Side
+from promotion.standing import stand_still
 from promotion.steps import Step, lands_first, next_step
 from promotion.terms import HolderPolicy
 from promotion.turning_back import AlreadyDecided, turn_back
+from promotion.wishes import Cancelled, Held, Paused, PausedTooLong, heed, may_cut
 from router.alchemy import TENANT_COLUMN
 from router.catalog import moves, moving, tenants
 from router.catalog.move_words import Receipt, TableProof
@@ -39,17 +49,18 @@ from router.words import TenantStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import datetime
 
     from promotion.changes import Brought
     from promotion.landing import Rebuild
     from promotion.leg import Ends
     from promotion.terms import Terms
     from router.catalog.move_words import Move
+    from router.catalog.moving import Wishes
     from router.catalog.operations import Operation
     from router.catalog.runner import Progress
 
 _T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
 _TURN_S = 1.0
 #: Between two tries, so that who waited meanwhile isn't held up at once again.
 _REST_S = 1.0
@@ -60,6 +71,7 @@ _HOPELESS = (
     ProofDiffers,
     ShapeDiffers,
     NotConverging,
+    PausedTooLong,
     WaitedTooLong,
     capture.HoldersRemain,
     capture.CaptureMissing,
@@ -71,16 +83,14 @@ _HOPELESS = (
 )
 
 
-class Cancelled(Exception):
-    """Somebody asked to turn back."""
-
-
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the operation remembers for its receipt, as it is known before the decision."""
 
     proof: tuple[TableProof, ...] = ()
     durations_ms: dict[str, float] = {}
     failure: str | None = None
+    #: When the proof was made, by the catalog's clock.
+    proved_at: datetime | None = None
 
 
 class MoveHandler:
@@ -93,8 +103,6 @@ class MoveHandler:
         """Move the tenant, or turn back and say why."""
         async with self._terms.catalog.connection() as connection:
             move = await moves.get(connection, operation.id)
-        if operation.step is None:
-            await self._await_turn(move)
         job = Job(self._terms, move, progress)
         self._terms.figures.began()
         try:
@@ -109,11 +117,20 @@ class MoveHandler:
             await self._turn_back(job, job.failure)
             return
         try:
+            await self._begin(job)
             await job.run()
-        except Superseded:
+        except (Superseded, Postponed):
             raise
         except Cancelled:
             await self._turn_back(job, None)
+        except Paused:
+            await self._stand_still(job)
+        except Held as held:
+            raise Postponed(
+                "somebody is to say the word",
+                after=self._terms.limits.held_round_after,
+                is_well=True,
+            ) from held
         except Exception as error:
             is_hopeless = isinstance(error, _HOPELESS)
             if not is_hopeless and operation.attempts < self._terms.limits.attempts_max:
@@ -133,6 +150,21 @@ class MoveHandler:
             else:
                 await moving.failed(connection, job.progress, failure)
 
+    async def _begin(self, job: Job) -> None:
+        """Hear what is wanted before anybody is connected to; then wait until it is its turn."""
+        wishes = await job.hear()
+        if job.progress.operation.step is None and wishes.hurried_at is None:
+            await self._await_turn(job.move)
+
+    async def _stand_still(self, job: Job) -> None:
+        """Give the operation back, as often as it is taken up; a decision goes on all the same."""
+        try:
+            await job.stand_still()
+        except AlreadyDecided:
+            await job.run()
+            return
+        raise Postponed("paused", after=self._terms.limits.paused_look_after, is_well=True)
+
     async def _await_turn(self, move: Move) -> None:
         limit = self._terms.limits.at_once_on_a_cluster
         async with self._terms.catalog.connection() as connection:
@@ -150,22 +182,39 @@ class Job:
 
     def __init__(self, terms: Terms, move: Move, progress: Progress) -> None:
         self._terms = terms
-        self._move = move
+        self.move = move
         self.progress = progress
         self._reach = terms.faults.reach
         self._noted_s = 0.0
         self._rows_copied = move.rows_copied
         self._delay_ms = 0
         self._evidence = progress.operation.read(Evidence)
+        self._wishes: Wishes | None = None
         self.leg = self._leg()
         self._pace = Pace([self.leg.source, self.leg.target], terms.limits.pace)
+
+    async def hear(self) -> Wishes:
+        """Ask what is wanted; raises Cancelled, Paused or PausedTooLong."""
+        await self._note(Noted(), at_once=True)
+        return self._heard
+
+    async def stand_still(self) -> None:
+        """Do nothing but tell how much waits; raises AlreadyDecided."""
+        try:
+            waiting = await stand_still(self.leg, check_ours=self._check_ours)
+            await self._tell(Noted(lag_rows=waiting.rows))
+            async with self._terms.catalog.connection() as connection:
+                await moving.note_log(connection, self.progress.operation, waiting.bytes)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PlatformError) as error:
+            # What can't be looked at now is looked at next time; a pause doesn't fail.
+            _log.warning("paused_move_not_seen", move=str(self.move.id), reason=told(error))
 
     async def run(self) -> None:
         """Take every step that is left."""
         if self._reached is None:
             self._reach("prepare.before")
             await self._check_cancel()
-            await self._terms.places.make(self._move.tenant_id, self._move.target)
+            await self._terms.places.make(self.move.tenant_id, self.move.target)
             self._reach("prepare.made")
         async with reaching(self.leg) as ends:
             self._reach("take_over.after")
@@ -187,7 +236,7 @@ class Job:
         await turn_back(
             self._terms,
             self.leg,
-            landing_schema=landing_schema(self._move),
+            landing_schema=landing_schema(self.move),
             check_ours=self._check_ours,
         )
 
@@ -197,7 +246,7 @@ class Job:
         return None if step is None else Step(step)
 
     def _leg(self) -> Leg:
-        move, fleet = self._move, self._terms.fleet
+        move, fleet = self.move, self._terms.fleet
         source = Side(fleet=fleet, tenant_id=move.tenant_id, placement=move.source)
         target = Side(fleet=fleet, tenant_id=move.tenant_id, placement=move.target)
         into = target
@@ -218,7 +267,7 @@ class Job:
         is_decided = await is_left(self.leg, ends.source)
         if not is_decided:
             await self._check_cancel()
-        return next_step(self._reached, target=self._move.target, is_decided=is_decided)
+        return next_step(self._reached, target=self.move.target, is_decided=is_decided)
 
     async def _take(self, step: Step, ends: Ends) -> None:
         takers: dict[Step, Callable[[Ends], Awaitable[None]]] = {
@@ -277,7 +326,7 @@ class Job:
 
     async def _capture(self, ends: Ends) -> None:
         self._reach("capture.before")
-        limits, tenant_id = self._terms.limits, self._move.tenant_id
+        limits, tenant_id = self._terms.limits, self.move.tenant_id
         async with self.leg.source.transaction(ends.source, bounds=_COUNT_BOUNDS):
             await self.leg.mover.hold(ends.source)
             # What a transaction left there that outlasted an earlier move.
@@ -301,7 +350,11 @@ class Job:
     async def _copy(self, ends: Ends) -> None:  # noqa: ARG002 - the copy has connections of its own
         self._reach("copy.before")
         leg = self.leg
-        async with self._pace.watching(str(self._move.id)) as pace:
+        async with self._pace.watching(str(self.move.id)) as pace:
+
+            async def after_piece() -> None:
+                await pace.rest()
+                await self._look_up()
 
             async def after_chunk(chunk: Chunk) -> None:
                 self._reach("copy.chunk")
@@ -314,7 +367,7 @@ class Job:
                 leg.into,
                 leg.shape,
                 leg.mover,
-                after_piece=pace.rest,
+                after_piece=after_piece,
                 after_chunk=after_chunk,
             )
         self._rows_copied = sum(each.rows for each in progress.values())
@@ -324,7 +377,7 @@ class Job:
     async def _index(self, ends: Ends) -> None:
         self._reach("index.before")
         leg, effort = self.leg, self._terms.limits.effort
-        async with self._pace.watching(str(self._move.id)) as pace:
+        async with self._pace.watching(str(self.move.id)) as pace:
 
             async def after_each(_: Rebuild) -> None:
                 await self._note(Noted())
@@ -373,23 +426,58 @@ class Job:
     async def _verify(self, ends: Ends) -> None:
         self._reach("verify.before")
         await catch_up(self.leg, ends, self._terms.limits, after_round=self._after_round)
-        async with self._pace.watching(str(self._move.id)) as pace:
-            proof = await verify(self.leg, ends, after_slice=pace.rest)
-        self._evidence = msgspec.structs.replace(self._evidence, proof=proof)
+        await self._prove(ends)
         self._reach("verify.after")
+
+    async def _prove(self, ends: Ends) -> None:
+        async with self._pace.watching(str(self.move.id)) as pace:
+
+            async def after_slice() -> None:
+                await pace.rest()
+                await self._look_up()
+
+            proof = await verify(self.leg, ends, after_slice=after_slice)
+        self._evidence = msgspec.structs.replace(
+            self._evidence, proof=proof, proved_at=self._heard.heard_at
+        )
+
+    async def _await_word(self, ends: Ends) -> None:
+        """Follow for a turn, and raise Held, while somebody is to say the word for the switch.
+
+        Nobody is slowed down for a move that may wait for days; a proof of long ago is made anew.
+        """
+        limits, proved_at = self._terms.limits, self._evidence.proved_at
+        if proved_at is None or self._heard.heard_at - proved_at > limits.proof_age_max:
+            await self._prove(ends)
+            await self.progress.advance(Step.VERIFIED, "proved anew", data=self._evidence)
+        if may_cut(self._heard):
+            return
+        await delay_writers(self.leg, ends.source, 0)
+        for _ in range(limits.rounds_max):
+            brought = await follow(self.leg, ends)
+            await self._after_round(brought, 0)
+            if may_cut(self._heard):
+                return
+            if brought.keys <= limits.settled_keys:
+                break
+        raise Held
 
     async def _decide(self, ends: Ends) -> None:
         leg, limits = self.leg, self._terms.limits
         if not await is_left(leg, ends.source):
+            await self._await_word(ends)
             self._reach("fence.before")
             listener = Listener(
-                after_round=self._after_round, reach=self._reach, while_waiting=self._look_up
+                after_round=self._before_attempt,
+                reach=self._reach,
+                while_waiting=self._look_up,
+                is_hurried=lambda: self._pace.is_hurried,
             )
             made = await cut(leg, ends, limits, listener)
             self._terms.figures.decided(made.pause_ms, made.attempts - 1)
         held_ms = await pause_ms(leg, ends)
         self._reach("flip.before")
-        async with self._terms.places.recording(self._move.target) as connection:
+        async with self._terms.places.recording(self.move.target) as connection:
             await moving.decided(
                 connection,
                 self.progress,
@@ -423,13 +511,24 @@ class Job:
                 step, f"the tenant's writers wait {delay_ms} ms each, so that the move catches up"
             )
 
+    async def _before_attempt(self, brought: Brought, delay_ms: int) -> None:
+        await self._after_round(brought, delay_ms)
+        if not may_cut(self._heard):
+            raise Held
+
+    @property
+    def _heard(self) -> Wishes:
+        assert self._wishes is not None, "a mover asks what is wanted before it does anything"
+        return self._wishes
+
     async def _note(self, noted: Noted, *, at_once: bool = False) -> None:
-        """Tell the catalog, not too often, and hear whether somebody wants to turn back."""
+        """Tell the catalog, not too often, and heed what is wanted of the move by now."""
         if not at_once and time.monotonic() - self._noted_s < _NOTE_EVERY_S:
             return
         self._noted_s = time.monotonic()
-        if await self._tell(noted) is not None:
-            raise Cancelled
+        self._wishes = await self._tell(noted)
+        self._pace.is_hurried = self._wishes.hurried_at is not None
+        heed(self._wishes, paused_max=self._terms.limits.pause_max)
 
     async def _at_a_good_moment(self, work: Callable[[], Awaitable[_T]]) -> _T:
         """Try shortly, and again, what has to wait for a reader: others would wait behind it."""
@@ -447,7 +546,7 @@ class Job:
         """Hear now and then, in the midst of a wait, whether it is still wanted."""
         await self._note(Noted())
 
-    async def _tell(self, noted: Noted) -> datetime | None:
+    async def _tell(self, noted: Noted) -> Wishes:
         async with self._terms.catalog.connection() as connection:
             return await moving.note_progress(connection, self.progress.operation, noted)
 
@@ -457,7 +556,7 @@ class Job:
     async def _check_cancel(self) -> None:
         await self._note(Noted(), at_once=True)
         async with self._terms.catalog.connection() as connection:
-            tenant = await tenants.get_by_id(connection, self._move.tenant_id)
+            tenant = await tenants.get_by_id(connection, self.move.tenant_id)
         # A suspended one moves on: it is to be where it belongs when it is served again.
         if tenant.status is TenantStatus.ERASED:
             raise Conflict(f"tenant {tenant.slug} was erased meanwhile: nothing of it is moved")
@@ -469,7 +568,7 @@ class Job:
                 await ends.source.fetchval(
                     f"SELECT count(*) FROM {leg.source.place(table.name)}"  # noqa: S608 - quoted names
                     f" WHERE {TENANT_COLUMN} = $1",
-                    self._move.tenant_id,
+                    self.move.tenant_id,
                 )
                 for table in leg.shape.tables
             ]

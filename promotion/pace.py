@@ -122,6 +122,8 @@ class Pace:
         self._limits = limits
         clusters = {side.placement.cluster: side for side in reversed(sides)}
         self._feelers = [Feeler(side, limits) for side in clusters.values()]
+        #: Somebody wants the move's end more than its neighbours' comfort: nobody is spared.
+        self.is_hurried = False
         #: Whether the move stands still now, for the probes; and whether it was asked to.
         self._stands = True
         self._go = asyncio.Event()
@@ -136,6 +138,9 @@ class Pace:
 
     async def rest(self) -> None:
         """Be awaited after each piece of work."""
+        if self.is_hurried:
+            self._owed_s, self._worked_since = 0.0, time.monotonic()
+            return
         self._owed_s += rest_s(time.monotonic() - self._worked_since, self._share, self._limits)
         if self._owed_s >= _OWED_S_MIN:
             owed_s, self._owed_s = self._owed_s, 0.0
@@ -169,7 +174,7 @@ class Pace:
         for feeler in self._feelers:
             for _ in range(_WARM_UP):
                 await feeler.probe()
-        while not all(feeler.is_ready for feeler in self._feelers):
+        while not self.is_hurried and not all(feeler.is_ready for feeler in self._feelers):
             await self._feel()
             if not any(feeler.is_anybody_there for feeler in self._feelers):
                 return

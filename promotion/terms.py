@@ -39,6 +39,9 @@ class MoveLimits(msgspec.Struct, frozen=True, kw_only=True):
     a little longer each round, up to ``delay_ms_max``. ``wait_s_max`` is how long the tenant's own
     transactions may keep the capture or the fence waiting before ``holders`` says what happens.
     After a move, its way back is kept short every ``keep_after``, until ``settle_after``.
+    A paused move is looked at every ``paused_look_after`` and turns back after ``pause_max``; one
+    that is held before its switch follows every ``held_round_after``. No switch rests on a proof
+    that is older than ``proof_age_max``.
     """
 
     at_once_on_a_cluster: int = 2
@@ -52,6 +55,10 @@ class MoveLimits(msgspec.Struct, frozen=True, kw_only=True):
     attempts_max: int = 8
     settle_after: timedelta = timedelta(days=1)
     keep_after: timedelta = timedelta(minutes=1)
+    pause_max: timedelta = timedelta(hours=24)
+    paused_look_after: timedelta = timedelta(seconds=10)
+    held_round_after: timedelta = timedelta(seconds=5)
+    proof_age_max: timedelta = timedelta(hours=1)
     erase_rows_a_batch: int = 1_000
     erase_rest_s: float = 0.02
     pace: PaceLimits = PaceLimits()

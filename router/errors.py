@@ -33,6 +33,7 @@
   + GateOutdated          500
   + HoldersRemain         500
   + NotConverging         500
+  + PausedTooLong         500
   + ProofDiffers          500
   + RowsDiffer            500
   + ShapeDiffers          500

@@ -25,8 +25,11 @@ _FOR_EVER_S = float("inf")
 _PATIENCE_S = 10.0
 
 
-async def follow(catalog: Catalog, move_id: UUID) -> MoveDocument:
-    """Show how a move goes on until its operation has ended; fails if it did."""
+async def follow(catalog: Catalog, move_id: UUID, *, until_held: bool = False) -> MoveDocument:
+    """Show how a move goes on until its operation has ended; fails if it did.
+
+    ``until_held``: or until it waits before its switch for somebody to say the word.
+    """
     news = MoveNews(catalog)
     following = follow_move(news, catalog, move_id, s_max=_FOR_EVER_S)
     last: MoveDocument | None = None
@@ -38,7 +41,9 @@ async def follow(catalog: Catalog, move_id: UUID) -> MoveDocument:
                     last = document or last
                     if last is not None:
                         bar.show(last)
-                    is_idle = last is not None and last.attempts == 0
+                    if until_held and last is not None and last.awaits_cut_over:
+                        return last
+                    is_idle = last is not None and last.started_at is None
                     if is_patient and is_idle and time.monotonic() - begun_s > _PATIENCE_S:
                         is_patient = False
                         say("nobody has begun it yet: does a worker run?")
@@ -79,7 +84,11 @@ class _Bar:
 
     def show(self, document: MoveDocument) -> None:
         """Show where it is now."""
-        step = document.step or ("waiting" if document.attempts == 0 else "begun")
+        step = document.step or ("waiting" if document.started_at is None else "begun")
+        if document.paused_at is not None:
+            step = "paused"
+        elif document.awaits_cut_over:
+            step = "held"
         self._progress.update(
             self._task,
             description=step,

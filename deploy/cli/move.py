@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
+import msgspec
 
 from deploy.cli.documents import OperationDocument
 from deploy.cli.following import follow
-from deploy.cli.promote import told
+from deploy.cli.promote import how, told
 from deploy.cli.reach import catalog_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from promotion.faults import POINTS
-from router.catalog import moves, tenants
+from router.catalog import move_holds, moves, tenants
 from router.catalog.catalog import PAGE_ITEMS_MAX
 from router.catalog.move_words import Move, MoveDocument, place_told
 from router.catalog.moves import By, MoveFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from router.connect import Connection
 
 MOVES_MAX = 10_000
 
@@ -124,6 +127,65 @@ async def cancel(*, move_id: UUID, reason: str, state: Path, as_json: bool) -> N
 
 @move.command()
 @click.argument("move_id", metavar="ID", type=click.UUID)
+@_reason_option
+@state_option
+@json_option
+@asynchronous
+async def pause(*, move_id: UUID, reason: str, state: Path, as_json: bool) -> None:
+    """Have a move stand still before its decision, until `move resume`."""
+    await _say(state, move_holds.pause, _Word(move_id, reason), as_json=as_json)
+
+
+@move.command()
+@click.argument("move_id", metavar="ID", type=click.UUID)
+@_reason_option
+@state_option
+@json_option
+@asynchronous
+async def resume(*, move_id: UUID, reason: str, state: Path, as_json: bool) -> None:
+    """Have a paused move go on where it stopped."""
+    await _say(state, move_holds.resume, _Word(move_id, reason), as_json=as_json)
+
+
+@move.command()
+@click.argument("move_id", metavar="ID", type=click.UUID)
+@_reason_option
+@state_option
+@json_option
+@asynchronous
+async def hold(*, move_id: UUID, reason: str, state: Path, as_json: bool) -> None:
+    """Have a move do all but the switch, and follow until `move cut-over`, or `move release`."""
+    await _say(state, move_holds.hold, _Word(move_id, reason), as_json=as_json)
+
+
+@move.command()
+@click.argument("move_id", metavar="ID", type=click.UUID)
+@_reason_option
+@state_option
+@json_option
+@asynchronous
+async def release(*, move_id: UUID, reason: str, state: Path, as_json: bool) -> None:
+    """Have a held move switch by itself when it is ready."""
+    await _say(state, move_holds.release, _Word(move_id, reason), as_json=as_json)
+
+
+@move.command("cut-over")
+@click.argument("move_id", metavar="ID", type=click.UUID)
+@click.option("--wait", is_flag=True, help="Return when it is done.")
+@_reason_option
+@state_option
+@json_option
+@asynchronous
+async def cut_over(*, move_id: UUID, wait: bool, reason: str, state: Path, as_json: bool) -> None:
+    """Lift a move's pause and hold, and spare no neighbour until it has switched.
+
+    Every proof is made as ever.
+    """
+    await _say(state, move_holds.cut_over, _Word(move_id, reason, wait=wait), as_json=as_json)
+
+
+@move.command()
+@click.argument("move_id", metavar="ID", type=click.UUID)
 @click.option("--wait", is_flag=True, help="Return when it is done.")
 @_reason_option
 @state_option
@@ -174,13 +236,38 @@ def faultpoints(*, as_json: bool) -> None:
         click.echo(point)
 
 
+class _Word(msgspec.Struct, frozen=True):
+    """What somebody says of a move's pace, and why."""
+
+    move_id: UUID
+    reason: str
+    wait: bool = False
+
+
+async def _say(
+    state: Path,
+    said: Callable[[Connection, UUID, By], Awaitable[Move]],
+    word: _Word,
+    *,
+    as_json: bool,
+) -> None:
+    async with catalog_at(state) as catalog:
+        async with catalog.transaction() as connection:
+            found = await said(connection, word.move_id, By(actor=ACTOR, reason=word.reason))
+        document = await follow(catalog, found.id) if word.wait else MoveDocument.of(found)
+    if as_json:
+        show_json(document)
+    else:
+        say(told(found.slug, document))
+
+
 def _row(found: Move) -> tuple[object, ...]:
     document = MoveDocument.of(found)
     return (
         found.slug,
         place_told(found.source),
         place_told(found.target),
-        document.state.value,
+        "paused" if document.paused_at else "held" if document.held_at else document.state.value,
         f"{document.rows_copied:,}",
         _pause(document),
         f"{found.requested_at:%Y-%m-%d %H:%M:%S}",
@@ -195,7 +282,7 @@ def _fields(found: Move, document: MoveDocument) -> dict[str, object]:
         "from": f"{place_told(found.source)}, epoch {found.source.epoch}",
         "to": f"{place_told(found.target)}, epoch {found.target.epoch}",
         "asked by": f"{found.requested_by}: {found.reason}",
-        "state": document.state.value,
+        "state": how(document),
         "step": document.step,
         "rows": f"{document.rows_copied:,}"
         + ("" if document.rows_total is None else f" of {document.rows_total:,}"),

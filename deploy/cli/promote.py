@@ -39,7 +39,12 @@ _PATIENT_S = 3_600.0
 )
 @click.option("--cluster", help="A cluster, which is pinned; else where it is or has most room.")
 @click.option("--reason", default="an operator's promote", help="Why, for pin and audit.")
-@click.option("--wait", is_flag=True, help="Return when it is done, and show how far it is.")
+@click.option(
+    "--hold", "holds", is_flag=True, help="Stop before the switch, until `move cut-over`."
+)
+@click.option(
+    "--wait", is_flag=True, help="Return when it is done, or held, and show how far it is."
+)
 @click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
 @state_option
 @json_option
@@ -50,6 +55,7 @@ async def promote(  # noqa: PLR0913 - one for each option
     wish: str,
     cluster: str | None,
     reason: str,
+    holds: bool,
     wait: bool,
     dry_run: bool,
     state: Path,
@@ -61,14 +67,15 @@ async def promote(  # noqa: PLR0913 - one for each option
     does. Promoted to a third place, it is settled first.
     """
     tier = None if wish == PLAN else Tier(wish)
-    goal, by = Goal(tenant=reference, tier=tier, cluster=cluster), By(actor=ACTOR, reason=reason)
+    goal = Goal(tenant=reference, tier=tier, cluster=cluster, holds=holds)
+    by = By(actor=ACTOR, reason=reason)
     async with platform_at(state) as platform:
         promoting = Promoting(platform, settle_wait_s_max=_PATIENT_S if wait else SETTLE_WAIT_S_MAX)
         if dry_run:
             _show_rehearsal(await promoting.foresee(goal, by), as_json=as_json)
             return
         begun = await promoting.begin(goal, by)
-        move = await _move(platform, begun, wait=wait)
+        move = await _move(platform, begun, wait=wait, holds=holds)
     if as_json:
         operation = begun.operation
         show_json(
@@ -84,19 +91,34 @@ def told(slug: str, move: MoveDocument) -> str:
     """Say in one sentence how a move stands."""
     way = f"{slug}, {_place(move.source)} → {_place(move.target)}"
     pause = "" if move.pause_ms is None else f", writers were held for {move.pause_ms:.0f} ms"
-    return f"{way}: {move.state.value}{pause} (move {move.id})"
+    return f"{way}: {how(move)}{pause} (move {move.id})"
+
+
+def how(move: MoveDocument) -> str:
+    """Say in a few words how a move stands, and for whom it waits."""
+    if move.paused_at is not None:
+        return f"paused by {move.paused_by}: {move.paused_reason}"
+    if move.awaits_cut_over:
+        return f"ready, and held before its switch by {move.held_by}: {move.held_reason}"
+    if move.held_at is not None:
+        return f"{move.state.value}, to be held before its switch"
+    return move.state.value
 
 
 def _place(place: MovePlace) -> str:
     return f"{place.tier.value} on {place.cluster}"
 
 
-async def _move(platform: Platform, begun: Begun, *, wait: bool) -> MoveDocument | None:
+async def _move(
+    platform: Platform, begun: Begun, *, wait: bool, holds: bool
+) -> MoveDocument | None:
     if begun.operation is None:
         return None
     async with platform.catalog.connection() as connection:
         move = await moves.get(connection, begun.operation.id)
-    return await follow(platform.catalog, move.id) if wait else MoveDocument.of(move)
+    if not wait:
+        return MoveDocument.of(move)
+    return await follow(platform.catalog, move.id, until_held=holds)
 
 
 def _show_rehearsal(rehearsal: Rehearsal, *, as_json: bool) -> None:

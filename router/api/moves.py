@@ -15,7 +15,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from router.api.errand import Errand
 from router.api.shapes import Limit, List, OperationShown, Word
-from router.catalog import moves, tenants
+from router.catalog import move_holds, moves, tenants
 from router.catalog.move_news import follow_move
 from router.catalog.move_words import MoveDocument, Rehearsal
 from router.catalog.moves import By, Goal, MoveFilter
@@ -38,11 +38,15 @@ class WantedTier(StrEnum):
 
 
 class NewMove(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is to go where. A tier or a cluster is pinned; `plan` takes the pins away."""
+    """Who is to go where. A tier or a cluster is pinned; `plan` takes the pins away.
+
+    With `hold` it does all but the switch, and then follows until somebody calls `cut-over`.
+    """
 
     tenant: Word
     tier: WantedTier
     cluster: Word | None = None
+    hold: bool = False
 
 
 class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +137,57 @@ async def cancel_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) 
     return MoveDocument.of(await moves.request_cancel(connection, move_id, _by(errand)))
 
 
+@post("/moves/{move_id:uuid}/pause", status_code=200, tags=["operators"], summary="Pause a move")
+async def pause_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) -> MoveDocument:
+    """Nothing is copied or followed until it is resumed; the tenant works where it is.
+
+    What the tenant changes is written down meanwhile. A switch that is being tried at that very
+    moment may still come through; the move is then undone instead.
+    """
+    connection = await errand.connection()
+    return MoveDocument.of(await move_holds.pause(connection, move_id, _by(errand)))
+
+
+@post("/moves/{move_id:uuid}/resume", status_code=200, tags=["operators"], summary="Resume a move")
+async def resume_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) -> MoveDocument:
+    """It goes on where it stopped."""
+    connection = await errand.connection()
+    return MoveDocument.of(await move_holds.resume(connection, move_id, _by(errand)))
+
+
+@post(
+    "/moves/{move_id:uuid}/hold",
+    status_code=200,
+    tags=["operators"],
+    summary="Hold a move before its switch",
+)
+async def hold_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) -> MoveDocument:
+    """It does all but the switch, and follows until it is released, or cut over."""
+    connection = await errand.connection()
+    return MoveDocument.of(await move_holds.hold(connection, move_id, _by(errand)))
+
+
+@post(
+    "/moves/{move_id:uuid}/release", status_code=200, tags=["operators"], summary="Release a move"
+)
+async def release_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) -> MoveDocument:
+    """It switches when it is ready, as if it had never been held."""
+    connection = await errand.connection()
+    return MoveDocument.of(await move_holds.release(connection, move_id, _by(errand)))
+
+
+@post(
+    "/moves/{move_id:uuid}/cut-over", status_code=200, tags=["operators"], summary="Cut a move over"
+)
+async def cut_over_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) -> MoveDocument:
+    """Lifts its pause and its hold, and spares no neighbour until it has switched.
+
+    Every proof is made as ever; what is left out is only what waits for others' comfort.
+    """
+    connection = await errand.connection()
+    return MoveDocument.of(await move_holds.cut_over(connection, move_id, _by(errand)))
+
+
 @post("/moves/{move_id:uuid}/undo", status_code=202, tags=["operators"], summary="Undo a move")
 async def undo_move(errand: NamedDependency[Errand], move_id: FromPath[UUID]) -> MoveBegun:
     """Until it is settled, without copying; what was written since goes back with the tenant."""
@@ -169,7 +224,7 @@ async def _events(errand: Errand, move_id: UUID) -> AsyncGenerator[ServerSentEve
 
 def _goal(data: NewMove) -> Goal:
     tier = None if data.tier is WantedTier.PLAN else Tier(data.tier.value)
-    return Goal(tenant=data.tenant, tier=tier, cluster=data.cluster)
+    return Goal(tenant=data.tenant, tier=tier, cluster=data.cluster, holds=data.hold)
 
 
 def _by(errand: Errand) -> By:

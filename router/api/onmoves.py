@@ -43,6 +43,8 @@ class Phase(StrEnum):
     INDEXING = "indexing"
     CATCHING_UP = "catching_up"
     COMPARING = "comparing"
+    RESTING = "resting"
+    READY = "ready"
     SWITCHING = "switching"
     FINISHING = "finishing"
     GOING_BACK = "going_back"
@@ -59,6 +61,8 @@ SAID: Final = {
     Phase.INDEXING: "The new place builds its indexes.",
     Phase.CATCHING_UP: "What was written meanwhile is being brought over.",
     Phase.COMPARING: "Both places are being compared, row by row.",
+    Phase.RESTING: "The move rests for a while; you work where you are.",
+    Phase.READY: "All is ready: the switch waits for the moment agreed.",
     Phase.SWITCHING: "All is equal: the switch comes now.",
     Phase.FINISHING: "You work in the new place.",
     Phase.GOING_BACK: "Your rows stay, or go back, where they were.",
@@ -134,6 +138,10 @@ def phase_of(move: MoveDocument) -> Phase:
     """Say what is being done now; a step that we don't know is part of a way back."""
     if move.state.is_ended:
         return _ENDS[move.state]
+    if move.paused_at is not None:
+        return Phase.RESTING
+    if move.awaits_cut_over:
+        return Phase.READY
     if move.started_at is None:
         return Phase.WAITING
     if move.pause_ms is not None and move.step != _DECIDED:

@@ -13,6 +13,8 @@ from router.words import Placement, TenantId, Tier
 
 #: The kinds of operation that a move is made of.
 MOVE, KEEP, UNDO, SETTLE = "move", "keep", "undo", "settle"
+#: The step before the decision: both ends are equal (promotion's Step; a test compares them).
+PROVED = "verified"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,23 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """What operators said of a move's pace before its decision.
+
+    Paused, it stands still; held, it does all but the switch; hurried, it waits for no proof less
+    and for nobody's comfort any more. ``log_bytes`` is what a pause saw last.
+    """
+
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
+    held_at: datetime | None = None
+    held_by: str | None = None
+    held_reason: str | None = None
+    hurried_at: datetime | None = None
+    log_bytes: int | None = None
+
+
 class Stage(StrEnum):
     """How far a move is, as far as it matters to what may be asked of it.
 
@@ -97,6 +116,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     settle: Standing | None
     undo: Standing | None
     keep: Standing | None = None
+    hold: Hold = Hold()
 
     @property
     def stage(self) -> Stage:
@@ -108,6 +128,16 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
         if self.settle is not None:
             return Stage.DECIDED if self.settle.started_at is None else Stage.SETTLING
         return Stage.MOVING if self.cancel_requested_at is None else Stage.TURNING_BACK
+
+    @property
+    def awaits_word(self) -> bool:
+        """Whether all is done but the switch, which somebody wants to say the word for."""
+        return (
+            self.stage is Stage.MOVING
+            and self.operation.step == PROVED
+            and self.hold.held_at is not None
+            and self.hold.paused_at is None
+        )
 
     def told(self) -> str:
         """Say in few words which move it is."""
@@ -171,7 +201,9 @@ class MoveDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A move as operators see it.
 
     ``pause_ms`` and ``proof`` are there once it is decided. Until ``undo_until`` it can be undone
-    without copying; null when that is over, or not yet possible.
+    without copying; null when that is over, or not yet possible. ``paused_at`` and what goes with
+    it is there while the move stands still, ``held_at`` while it is to stop before its switch, and
+    ``awaits_cut_over`` once it has; ``log_bytes`` is what changes written down meanwhile take.
     """
 
     id: UUID
@@ -191,11 +223,21 @@ class MoveDocument(msgspec.Struct, frozen=True, kw_only=True):
     settled_at: datetime | None
     undo_until: datetime | None
     error: str | None
+    paused_at: datetime | None
+    paused_by: str | None
+    paused_reason: str | None
+    held_at: datetime | None
+    held_by: str | None
+    held_reason: str | None
+    hurried_at: datetime | None
+    awaits_cut_over: bool
+    log_bytes: int | None
 
     @classmethod
     def of(cls, move: Move) -> MoveDocument:
         """Show a move by the operation that works on it now, or did last."""
         shown = move.operation
+        hold = move.hold if move.stage is Stage.MOVING else Hold()
         if move.undo is not None and move.undo.state is not OperationState.CANCELLED:
             shown = move.undo
         receipt = move.receipt
@@ -217,6 +259,15 @@ class MoveDocument(msgspec.Struct, frozen=True, kw_only=True):
             settled_at=move.settled_at,
             undo_until=move.settle_after if move.stage is Stage.DECIDED else None,
             error=shown.error or (move.settle.error if move.settle else None),
+            awaits_cut_over=move.awaits_word,
+            paused_at=hold.paused_at,
+            paused_by=hold.paused_by,
+            paused_reason=hold.paused_reason,
+            held_at=hold.held_at,
+            held_by=hold.held_by,
+            held_reason=hold.held_reason,
+            hurried_at=hold.hurried_at,
+            log_bytes=hold.log_bytes,
         )
 
 

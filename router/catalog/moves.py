@@ -16,6 +16,7 @@ from router.catalog.clusters import ClusterState
 from router.catalog.move_words import (
     MOVE,
     UNDO,
+    Hold,
     Move,
     Receipt,
     Stage,
@@ -57,14 +58,20 @@ class WantedMove(Wanted, frozen=True, kw_only=True):
     by: By
     #: Rows are moved at this revision of the product only; None doesn't look at it.
     revision: str | None = None
+    #: It stops before its switch, until somebody says the word.
+    holds: bool = False
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator asks for. ``tenant`` is a slug or an id; without a tier the plan decides."""
+    """What an operator asks for. ``tenant`` is a slug or an id; without a tier the plan decides.
+
+    ``holds``: the move stops before its switch, until somebody says the word.
+    """
 
     tenant: str
     tier: Tier | None
     cluster: str | None = None
+    holds: bool = False
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +173,7 @@ async def record(connection: Connection, wanted: WantedMove, target: Placement) 
     chosen = await find_target(connection, msgspec.structs.replace(wanted, cluster=target.cluster))
     if isinstance(chosen, Move):
         await _wake_failed(connection, chosen.operation)
-        return chosen
+        return await _hold_back(connection, chosen, wanted)
     tenant, source = await _movable(connection, wanted.tenant_id)
     if wanted.tier is not target.tier:
         raise Unprocessable(f"a place in tier {target.tier.value} isn't in {wanted.tier.value}")
@@ -188,20 +195,20 @@ async def record(connection: Connection, wanted: WantedMove, target: Placement) 
     )
     detail: dict[str, object] = {"from": place_told(source), "to": place_told(target)}
     recorded = await get(connection, operation.id)
-    await _note(connection, recorded, "move.record", wanted.by, detail)
-    return recorded
+    await note(connection, recorded, "move.record", wanted.by, detail)
+    return await _hold_back(connection, recorded, wanted)
 
 
 async def request_cancel(connection: Connection, move_id: UUID, by: By) -> Move:
     """Have a move turned back before its decision; one that nobody has begun ends at once."""
-    move = await _held(connection, move_id)
+    move = await locked(connection, move_id)
     if move.stage is Stage.TURNING_BACK:
         return move
     if move.stage is not Stage.MOVING:
         way_out = "undo it instead" if move.stage is Stage.DECIDED else "nothing is left to cancel"
-        raise Conflict(f"the move {move.told()} is {_spelled(move)}: {way_out}")
+        raise Conflict(f"the move {move.told()} is {spelled(move)}: {way_out}")
     await connection.execute(_SQL["request_cancel"], move.id, by.actor)
-    await _note(connection, move, "move.cancel", by)
+    await note(connection, move, "move.cancel", by)
     if await connection.fetchval(_SQL["end_unbegun"], move.id) is None:
         await connection.execute(_SQL["wake"], move.id)
     return await get(connection, move.id)
@@ -212,7 +219,7 @@ async def record_undo(connection: Connection, move_id: UUID, by: By) -> Operatio
 
     The operation's data are an AboutMove: whoever adds to them keeps ``move``.
     """
-    move = await _held(connection, move_id)
+    move = await locked(connection, move_id)
     if move.stage is Stage.UNDOING and move.undo is not None:
         await _wake_failed(connection, move.undo)
         return await operations.get(connection, move.undo.id)
@@ -228,17 +235,17 @@ async def record_undo(connection: Connection, move_id: UUID, by: By) -> Operatio
         NewOperation(kind=UNDO, tenant_id=move.tenant_id, data=AboutMove(move=move.id)),
     )
     await connection.execute(_SQL["set_undo"], move.id, operation.id, by.actor)
-    await _note(connection, move, "move.undo", by)
+    await note(connection, move, "move.undo", by)
     return operation
 
 
 async def settle_now(connection: Connection, move_id: UUID, by: By) -> Operation:
     """Have the source of a decided move erased without further delay; then nothing is undone."""
-    move = await _held(connection, move_id)
+    move = await locked(connection, move_id)
     if move.stage is not Stage.SETTLING:
         _assert_decided(move, "settled")
         if await connection.fetchval(_SQL["settle_now"], move.id) is not None:
-            await _note(connection, move, "move.settle", by)
+            await note(connection, move, "move.settle", by)
     assert move.settle is not None, "a decided move has its settling"
     await connection.execute(_SQL["wake"], move.settle.id)
     return await operations.get(connection, move.settle.id)
@@ -310,10 +317,20 @@ def _key(place: Placement) -> tuple[str, str, str]:
     return (place.cluster, place.database, place.schema)
 
 
-async def _held(connection: Connection, move_id: UUID) -> Move:
+async def locked(connection: Connection, move_id: UUID) -> Move:
+    """Return a move that nobody else changes until the transaction ends, or raise NotFound."""
     if await connection.fetchval(_SQL["hold"], move_id) is None:
         raise NotFound(f"there is no move {move_id}")
     return await get(connection, move_id)
+
+
+async def _hold_back(connection: Connection, move: Move, wanted: WantedMove) -> Move:
+    by = wanted.by
+    if not wanted.holds:
+        return move
+    if await connection.fetchval(_SQL["hold_back"], move.id, by.actor, by.reason) is not None:
+        await note(connection, move, "move.hold", by)
+    return await get(connection, move.id)
 
 
 async def _wake_failed(connection: Connection, operation: Standing) -> None:
@@ -323,7 +340,7 @@ async def _wake_failed(connection: Connection, operation: Standing) -> None:
 
 def _assert_decided(move: Move, wish: str) -> None:
     if move.stage is not Stage.DECIDED:
-        raise Conflict(f"the move {move.told()} is {_spelled(move)}: it can't be {wish}")
+        raise Conflict(f"the move {move.told()} is {spelled(move)}: it can't be {wish}")
     if not move.operation.state.is_ended:
         raise Conflict(
             f"the move {move.told()} is just being finished: try again in a moment",
@@ -331,7 +348,8 @@ def _assert_decided(move: Move, wish: str) -> None:
         )
 
 
-def _spelled(move: Move) -> str:
+def spelled(move: Move) -> str:
+    """Say in a word how far a move is."""
     if move.settled_at is not None:
         return "settled"
     if move.undone_at is not None:
@@ -350,9 +368,10 @@ def _open(tenant: Tenant, going: Move) -> Conflict:
     return Conflict(f"tenant {tenant.slug} has an open move, {going.told()}: {way_out}")
 
 
-async def _note(
+async def note(
     connection: Connection, move: Move, action: str, by: By, detail: dict[str, object] | None = None
 ) -> None:
+    """Write down in the audit what somebody asked of a move."""
     deed = audit.Deed(
         actor=by.actor,
         action=action,
@@ -395,6 +414,7 @@ def _move(row: asyncpg.Record) -> Move:
         settle=_decoded(row["settle"], Standing),
         undo=_decoded(row["undo"], Standing),
         keep=_decoded(row["keep"], Standing),
+        hold=_decoded(row["hold"], Hold) or Hold(),
     )
 
 

@@ -7,14 +7,14 @@ SELECT id FROM catalog.tenant WHERE id = $1 FOR NO KEY UPDATE
 SELECT id FROM catalog.move WHERE $1 IN (id, undo_id, settle_id, keep_id) FOR NO KEY UPDATE
 
 -- name: find
-SELECT * FROM catalog.move_whole
+SELECT * FROM catalog.move_in_full
 WHERE id = (SELECT id FROM catalog.move WHERE $1 IN (id, undo_id, settle_id, keep_id))
 
 -- name: find_open
-SELECT * FROM catalog.move_whole WHERE tenant_id = $1 AND ended_at IS NULL
+SELECT * FROM catalog.move_in_full WHERE tenant_id = $1 AND ended_at IS NULL
 
 -- name: find_decided
-SELECT * FROM catalog.move_whole WHERE tenant_id = $1 AND decided_at IS NOT NULL
+SELECT * FROM catalog.move_in_full WHERE tenant_id = $1 AND decided_at IS NOT NULL
 ORDER BY decided_at DESC LIMIT 1
 
 -- name: usual_pause
@@ -24,7 +24,7 @@ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY pause_ms) FROM (
 ) AS latest
 
 -- name: list
-SELECT * FROM catalog.move_whole
+SELECT * FROM catalog.move_in_full
 WHERE ($1::uuid IS NULL OR tenant_id = $1) AND (NOT $2::boolean OR ended_at IS NULL)
     AND ($3::uuid IS NULL OR (requested_at, id) <
         (SELECT b.requested_at, b.id FROM catalog.move AS b WHERE b.id = $3))
@@ -76,11 +76,53 @@ UPDATE catalog.move SET settle_after = now() WHERE id = $1 AND settle_after > no
 WITH runs AS (
     SELECT id FROM catalog.operation WHERE id = $2 AND fencing_token = $3 AND state = 'running'
     FOR SHARE
+), noted AS (
+    UPDATE catalog.move SET rows_total = coalesce($4, rows_total),
+        rows_copied = coalesce($5, rows_copied), lag_rows = coalesce($6, lag_rows)
+    WHERE id = $1 AND EXISTS (SELECT FROM runs)
+    RETURNING id, cancel_requested_at
 )
-UPDATE catalog.move SET rows_total = coalesce($4, rows_total),
-    rows_copied = coalesce($5, rows_copied), lag_rows = coalesce($6, lag_rows)
-WHERE id = $1 AND EXISTS (SELECT FROM runs)
-RETURNING cancel_requested_at
+SELECT now() AS heard_at, n.cancel_requested_at, h.paused_at, h.paused_by, h.held_at, h.hurried_at
+FROM noted AS n LEFT JOIN catalog.move_hold AS h ON h.move_id = n.id
+
+-- name: note_log
+-- Locks no operation: whoever ends the pause holds this row already.
+UPDATE catalog.move_hold SET log_bytes = $2
+WHERE move_id = $1 AND paused_at IS NOT NULL AND log_bytes IS DISTINCT FROM $2
+
+-- name: pause
+INSERT INTO catalog.move_hold AS h (move_id, paused_at, paused_by, paused_reason)
+VALUES ($1, now(), $2, $3)
+ON CONFLICT (move_id) DO UPDATE SET paused_at = now(), paused_by = $2, paused_reason = $3,
+    hurried_at = NULL
+WHERE h.paused_at IS NULL RETURNING move_id
+
+-- name: resume
+UPDATE catalog.move_hold SET paused_at = NULL, paused_by = NULL, paused_reason = NULL,
+    log_bytes = NULL
+WHERE move_id = $1 AND paused_at IS NOT NULL RETURNING move_id
+
+-- name: hold_back
+INSERT INTO catalog.move_hold AS h (move_id, held_at, held_by, held_reason)
+VALUES ($1, now(), $2, $3)
+ON CONFLICT (move_id) DO UPDATE SET held_at = now(), held_by = $2, held_reason = $3,
+    hurried_at = NULL
+WHERE h.held_at IS NULL RETURNING move_id
+
+-- name: release
+UPDATE catalog.move_hold SET held_at = NULL, held_by = NULL, held_reason = NULL
+WHERE move_id = $1 AND held_at IS NOT NULL RETURNING move_id
+
+-- name: hurry
+INSERT INTO catalog.move_hold AS h (move_id, hurried_at) VALUES ($1, now())
+ON CONFLICT (move_id) DO UPDATE SET paused_at = NULL, paused_by = NULL, paused_reason = NULL,
+    held_at = NULL, held_by = NULL, held_reason = NULL, hurried_at = now(), log_bytes = NULL
+WHERE h.hurried_at IS NULL RETURNING move_id
+
+-- name: take_back_paused
+-- Whoever paused it for so long wants it no more: it isn't begun again by itself.
+UPDATE catalog.move AS m SET taken_back_at = now(), taken_back_by = h.paused_by
+FROM catalog.move_hold AS h WHERE m.id = $1 AND h.move_id = m.id AND h.paused_at IS NOT NULL
 
 -- name: held
 SELECT 1 FROM catalog.operation WHERE id = $1 AND fencing_token = $2 AND state = 'running'
@@ -105,10 +147,12 @@ UPDATE catalog.move SET settled_at = now(), ended_at = now() WHERE id = $1
 UPDATE catalog.move SET ended_at = now() WHERE id = $1
 
 -- name: open_on
--- Only what still copies: a move that waits to be settled is no burden.
+-- Only what still copies: a move that is paused, or waits to be switched or settled, is no burden.
 SELECT count(*) FROM catalog.move AS m JOIN catalog.operation AS o ON o.id = m.id
 WHERE m.ended_at IS NULL AND m.decided_at IS NULL AND o.state IN ('waiting', 'running')
     AND $1 IN (m.source ->> 'cluster', m.target ->> 'cluster')
+    AND NOT EXISTS (SELECT FROM catalog.move_hold AS h WHERE h.move_id = m.id
+        AND (h.paused_at IS NOT NULL OR (h.held_at IS NOT NULL AND o.step = $3)))
     AND ($2::uuid IS NULL OR (m.requested_at, m.id) <
         (SELECT b.requested_at, b.id FROM catalog.move AS b WHERE b.id = $2))
 

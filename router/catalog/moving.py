@@ -14,7 +14,7 @@ import msgspec
 
 from router.catalog import audit, moves, operations, placements, waves
 from router.catalog.audit import Deed
-from router.catalog.move_words import KEEP, MOVE, SETTLE, Receipt, place_told
+from router.catalog.move_words import KEEP, MOVE, PROVED, SETTLE, Receipt, place_told
 from router.catalog.moves import AboutMove, encoded
 from router.catalog.operations import NewOperation, Superseded
 from router.sql import load
@@ -41,6 +41,17 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     lag_rows: int | None = None
 
 
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted of a move, as its runner heard it at ``heard_at``, by the catalog's clock."""
+
+    heard_at: datetime
+    cancel_requested_at: datetime | None = None
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    held_at: datetime | None = None
+    hurried_at: datetime | None = None
+
+
 class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """The step that is recorded together with a decision; ``data`` None: they stay."""
 
@@ -59,10 +70,8 @@ def way_back(move: Move) -> Placement:
     return msgspec.structs.replace(move.source, epoch=move.target.epoch + 1)
 
 
-async def note_progress(
-    connection: Connection, operation: Operation, noted: Noted
-) -> datetime | None:
-    """Write down how far it is; returns when somebody asked to cancel. Raises Superseded."""
+async def note_progress(connection: Connection, operation: Operation, noted: Noted) -> Wishes:
+    """Write down how far it is, and hear what is wanted of it. Raises Superseded."""
     row = await connection.fetchrow(
         _SQL["note"],
         move_of(operation),
@@ -74,8 +83,19 @@ async def note_progress(
     )
     if row is None:
         raise _superseded(operation)
-    requested_at: datetime | None = row["cancel_requested_at"]
-    return requested_at
+    return Wishes(
+        heard_at=row["heard_at"],
+        cancel_requested_at=row["cancel_requested_at"],
+        paused_at=row["paused_at"],
+        paused_by=row["paused_by"],
+        held_at=row["held_at"],
+        hurried_at=row["hurried_at"],
+    )
+
+
+async def note_log(connection: Connection, operation: Operation, log_bytes: int) -> None:
+    """Write down how much room the changes take that a paused move will have to bring."""
+    await connection.execute(_SQL["note_log"], move_of(operation), log_bytes)
 
 
 async def assert_held(connection: Connection, operation: Operation) -> None:
@@ -93,9 +113,11 @@ async def open_moves_on(
 ) -> int:
     """Count the undecided moves that a cluster is an end of; or those recorded before one of them.
 
-    A move that begins only when fewer than the limit are ahead of it never waits in a circle.
+    One that is paused, or waits for the word to switch, isn't counted: nobody waits for what may
+    take days. A move that begins only when fewer than the limit are ahead of it never waits in a
+    circle.
     """
-    count: int = await connection.fetchval(_SQL["open_on"], cluster, ahead_of)
+    count: int = await connection.fetchval(_SQL["open_on"], cluster, ahead_of, PROVED)
     return count
 
 
@@ -200,8 +222,12 @@ async def cancelled(connection: Connection, progress: Progress) -> None:
 
 
 async def failed(connection: Connection, progress: Progress, error: str) -> None:
-    """Record that a move failed and was turned back, and end it: another one may begin."""
+    """Record that a move failed and was turned back, and end it: another one may begin.
+
+    One that is still paused isn't begun again by itself.
+    """
     move = await moves.get(connection, progress.operation.id)
+    await connection.execute(_SQL["take_back_paused"], move.id)
     await connection.execute(_SQL["ended"], move.id)
     await _tell(connection, move, "move.failed", {"error": error})
     await progress.fail_in(connection, error)

@@ -8,10 +8,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from router.catalog import Catalog, clusters, moves, moving, operations, tenants, waves
+from router.catalog import Catalog, clusters, move_holds, moves, moving, operations, tenants, waves
 from router.catalog.clusters import ClusterState
 from router.catalog.move_words import (
     MOVE,
+    PROVED,
     SETTLE,
     UNDO,
     Move,
@@ -22,7 +23,7 @@ from router.catalog.move_words import (
     TableProof,
 )
 from router.catalog.moves import By, MoveFilter, WantedMove
-from router.catalog.moving import Noted, Reached
+from router.catalog.moving import Noted, Reached, Wishes
 from router.catalog.operations import Claim, NewOperation, Operation, Superseded
 from router.catalog.runner import Progress
 from router.catalog.wave_words import Direction, EntryState, LedgerEntry, Place, Rules
@@ -247,14 +248,16 @@ async def test_progress_is_noted_by_whoever_holds_the_move(catalog: Catalog) -> 
     progress = await claimed(catalog, move.id)
     async with catalog.transaction() as connection:
         noted = Noted(rows_total=10, rows_copied=4)
-        assert await moving.note_progress(connection, progress.operation, noted) is None
+        heard = await moving.note_progress(connection, progress.operation, noted)
+        assert heard == Wishes(heard_at=heard.heard_at)
         await moving.note_progress(connection, progress.operation, Noted(lag_rows=7))
     seen = MoveDocument.of(await read(catalog, move.id))
     assert (seen.rows_total, seen.rows_copied, seen.lag_rows) == (10, 4, 7)
     async with catalog.transaction() as connection:
         await moves.request_cancel(connection, move.id, BY)
     async with catalog.transaction() as connection:
-        assert await moving.note_progress(connection, progress.operation, Noted()) is not None
+        heard = await moving.note_progress(connection, progress.operation, Noted())
+        assert heard.cancel_requested_at is not None
         await operations.release(connection, progress.operation)
         await claim(connection, move.id)
         with pytest.raises(Superseded):
@@ -522,6 +525,24 @@ async def test_the_moves_ahead_on_a_cluster_are_counted(catalog: Catalog) -> Non
     await decide(catalog, recorded[0])
     async with catalog.connection() as connection:
         assert await moving.open_moves_on(connection, "busy-1") == 2
+
+
+async def test_nobody_waits_for_a_move_that_is_paused_or_held(catalog: Catalog) -> None:
+    await add_cluster(catalog, "calm-1")
+    recorded = [
+        await record(catalog, await new_tenant(catalog), cluster="calm-1") for _ in range(3)
+    ]
+    async with catalog.transaction() as connection:
+        await move_holds.pause(connection, recorded[0].id, BY)
+        await move_holds.hold(connection, recorded[1].id, BY)
+        assert await moving.open_moves_on(connection, "calm-1") == 2
+    progress = await claimed(catalog, recorded[1].id)
+    await progress.advance(PROVED)
+    async with catalog.transaction() as connection:
+        assert await moving.open_moves_on(connection, "calm-1") == 1
+        await move_holds.resume(connection, recorded[0].id, BY)
+        await move_holds.cut_over(connection, recorded[1].id, BY)
+        assert await moving.open_moves_on(connection, "calm-1") == 3
 
 
 async def test_every_change_of_a_move_is_news(catalog: Catalog) -> None:

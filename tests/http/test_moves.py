@@ -35,8 +35,10 @@ from tests.gateways import (
 KEYS = {
     *("id", "tenant", "source", "target", "state", "step", "rows_copied", "rows_total"),
     *("lag_rows", "pause_ms", "proof", "attempts", "started_at", "finished_at", "error"),
-    *("settled_at", "undo_until"),
+    *("settled_at", "undo_until", "awaits_cut_over", "hurried_at", "log_bytes"),
+    *("paused_at", "paused_by", "paused_reason", "held_at", "held_by", "held_reason"),
 }
+WORDS = ("pause", "resume", "hold", "release", "cut-over")
 MINE = Claim(owner="test", lease=timedelta(minutes=1))
 RECEIPT = Receipt(
     pause_ms=9.5,
@@ -127,7 +129,10 @@ async def test_an_idempotency_key_repeats_the_answer(made: GatewayWorld) -> None
     assert again.headers["idempotency-replayed"] == "true"
 
 
-@pytest.mark.parametrize("what", ["", "/{id}/cancel", "/{id}/undo", "/{id}/settle"])
+@pytest.mark.parametrize(
+    "what",
+    ["", "/{id}/cancel", "/{id}/undo", "/{id}/settle", *(f"/{{id}}/{word}" for word in WORDS)],
+)
 async def test_every_change_of_a_move_says_why(made: GatewayWorld, what: str) -> None:
     path = "/api/ops/moves" + what.format(id=uuid.uuid4())
     body = {"tenant": "x", "tier": "rows"} if not what else None
@@ -332,6 +337,56 @@ async def test_a_watcher_is_told_of_each_change_until_the_end(made: GatewayWorld
     assert (seen[0]["state"], seen[-1]["state"]) == ("running", "failed")
     assert seen[-1] == await shown(made, move_id)
     assert all(earlier != later for earlier, later in itertools.pairwise(seen))
+
+
+async def test_a_move_is_paused_held_and_cut_over(made: GatewayWorld) -> None:
+    shop = await sign_up(made.client)
+    move_id = await begin(made, shop.slug, "schema", hold=True)
+    held = await shown(made, move_id)
+    assert (held["held_by"], held["held_reason"]) == ("operator:token", "a test asks for it")
+    assert not held["awaits_cut_over"], "it hasn't begun"
+    paused = await tell(made, move_id, "pause", 200)
+    assert (paused["state"], paused["paused_by"]) == ("running", "operator:token")
+    assert await tell(made, move_id, "pause", 200) == paused, "said twice, the first one stands"
+    resumed = await tell(made, move_id, "resume", 200)
+    assert (resumed["paused_at"], resumed["held_at"]) == (None, held["held_at"])
+    assert (await tell(made, move_id, "release", 200))["held_at"] is None
+    await tell(made, move_id, "hold", 200)
+    cut = await tell(made, move_id, "cut-over", 200)
+    assert (cut["held_at"], cut["hurried_at"] is None) == (None, False)
+    await carry_out(made, move_id)
+    for word in WORDS:
+        assert "undo it instead" in (await tell(made, move_id, word, 409))["detail"]
+    assert not {*KEYS} - {*await shown(made, move_id)}
+    trail = await made.client.get(f"/api/ops/audit?tenant={shop.slug}", headers=ops())
+    deeds = [line["action"] for line in expect(trail, 200)["items"]]
+    assert [each for each in deeds if each.startswith("move.")] == [
+        *("move.decide", "move.cut_over", "move.hold", "move.release", "move.resume"),
+        *("move.pause", "move.hold", "move.record"),
+    ]
+
+
+async def test_a_move_that_is_not_there_hears_no_word(made: GatewayWorld) -> None:
+    for word in WORDS:
+        assert "there is no move" in (await tell(made, str(uuid.uuid4()), word, 404))["detail"]
+
+
+async def test_a_watcher_is_told_of_a_pause(made: GatewayWorld) -> None:
+    shop = await sign_up(made.client)
+    move_id = await begin(made, shop.slug, "schema")
+    path = f"/api/ops/moves/{move_id}/events"
+    async with made.gateways[1].client.stream("GET", path, headers=ops()) as answer:
+        seen: list[dict[str, Any]] = []
+        reading = asyncio.create_task(read_events(answer, seen))
+        async with asyncio.timeout(30):
+            while not seen:
+                await asyncio.sleep(0.02)
+            await tell(made, move_id, "pause", 200)
+            while seen[-1]["paused_at"] is None:
+                await asyncio.sleep(0.02)
+            await tell(made, move_id, "cancel", 200)
+            await reading
+    assert (seen[-1]["state"], seen[-1]["paused_at"]) == ("cancelled", None)
 
 
 async def test_the_stream_ends_before_the_deadline_of_the_request(made: GatewayWorld) -> None:

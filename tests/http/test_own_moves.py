@@ -25,7 +25,7 @@ from tests.gateways import (
     make_tenant,
     sign_up,
 )
-from tests.http.test_moves import begin, carry_out, claim, read_events, tell
+from tests.http.test_moves import begin, carry_out, claim, read_events, shown, tell
 
 KEYS = {
     *("id", "source", "target", "state", "phase", "said", "rows_copied", "rows_total"),
@@ -67,6 +67,24 @@ async def test_a_move_is_seen_by_its_own_people_without_a_server(made: GatewayWo
     undo = await tell(made, move_id, "undo")
     assert (await seen(made, shop, f"/api/moves/{move_id}"))["phase"] == "going_back"
     assert (await seen(made, shop, f"/api/moves/{undo['operation']['id']}"))["id"] == move_id
+
+
+async def test_its_people_hear_that_a_move_rests_and_that_it_is_ready(made: GatewayWorld) -> None:
+    shop = await sign_up(made.client)
+    move_id = await begin(made, shop.slug, "schema", hold=True)
+    await tell(made, move_id, "pause", 200)
+    resting = await seen(made, shop, f"/api/moves/{move_id}")
+    assert (resting["phase"], resting["state"]) == ("resting", "running")
+    assert "a test asks for it" not in str(resting), "why is for operators"
+    await tell(made, move_id, "resume", 200)
+    progress = await claim(made, move_id)
+    await progress.advance("verified")
+    ready = await seen(made, shop, f"/api/moves/{move_id}")
+    assert (ready["phase"], ready["state"]) == ("ready", "running")
+    assert "waits for the moment agreed" in ready["said"]
+    assert (await shown(made, move_id))["awaits_cut_over"]
+    await tell(made, move_id, "cut-over", 200)
+    assert (await seen(made, shop, f"/api/moves/{move_id}"))["phase"] == "switching"
 
 
 async def test_another_tenants_move_is_not_there(made: GatewayWorld) -> None:

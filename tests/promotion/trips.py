@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from router.lease import Lease
 
 T = TypeVar("T")
+Said: TypeAlias = "Callable[[Connection, UUID, By], Awaitable[Move]]"
 _SQL = load("tests.promotion", "leftovers.sql")
 BY = By(actor="operator", reason="a test asks for it")
 LIMIT_S = 60
@@ -190,9 +191,9 @@ class Trip:
         assert found is not None
         return found
 
-    async def record(self, tier: Tier, cluster: str | None = None) -> UUID:
+    async def record(self, tier: Tier, cluster: str | None = None, *, holds: bool = False) -> UUID:
         """Ask for a move as an operator does."""
-        goal = Goal(tenant=str(self.tenant.id), tier=tier, cluster=cluster)
+        goal = Goal(tenant=str(self.tenant.id), tier=tier, cluster=cluster, holds=holds)
         begun = await self.hub.promoting.begin(goal, BY)
         assert begun.operation is not None
         self.seen.append(await self.move(begun.operation.id))
@@ -242,17 +243,26 @@ class Trip:
 
     def cancel_from_elsewhere(self, move_id: UUID) -> None:
         """Cancel while everything in this process stands still."""
+        self.say_from_elsewhere(moves.request_cancel, move_id)
+
+    def say_from_elsewhere(self, said: Said, move_id: UUID) -> None:
+        """Say something of a move while everything in this process stands still."""
         address = self.hub.platform.catalog.address
 
-        async def cancel() -> None:
+        async def say() -> None:
             connection = await connect(address, purpose="test")
             try:
                 async with connection.transaction():
-                    await moves.request_cancel(connection, move_id, BY)
+                    await said(connection, move_id, BY)
             finally:
                 await connection.close()
 
-        elsewhere(cancel)
+        elsewhere(say)
+
+    async def say(self, said: Said, move_id: UUID) -> Move:
+        """Say something of a move."""
+        async with self.hub.platform.catalog.transaction() as connection:
+            return await said(connection, move_id, BY)
 
     @contextlib.asynccontextmanager
     async def lease(

@@ -15,11 +15,12 @@ FOLDER = Path(__file__).with_name("0011_holds")
 
 
 def upgrade() -> None:
-    """Add the table and its news."""
+    """Add the table, its news, and the view."""
     op.execute(FOLDER.joinpath("tables.sql").read_text(encoding="utf-8"))
 
 
 def downgrade() -> None:
     """Take them away: a move that stood still goes on."""
+    op.execute("DROP VIEW catalog.move_in_full")
     op.drop_table("move_hold", schema="catalog")
     op.execute("DROP FUNCTION catalog.tell_of_move_hold()")

@@ -30,3 +30,8 @@ END
 $news$;
 CREATE TRIGGER move_hold_news AFTER INSERT OR UPDATE ON catalog.move_hold
     FOR EACH ROW EXECUTE FUNCTION catalog.tell_of_move_hold();
+
+-- A move with what was said of its pace. Never changed by a later revision, as catalog.move_whole.
+CREATE VIEW catalog.move_in_full AS
+SELECT m.*, to_jsonb(h)::text AS hold
+FROM catalog.move_whole AS m LEFT JOIN catalog.move_hold AS h ON h.move_id = m.id;
