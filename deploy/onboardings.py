@@ -32,6 +32,7 @@ from router.catalog import (
     letters,
     onboardings,
     operations,
+    staff,
     tenants,
 )
 from router.catalog.moves import By, Goal
@@ -54,7 +55,7 @@ from router.catalog.onboarding_words import (
     Terms,
 )
 from router.catalog.operations import NewOperation
-from router.errors import Conflict, NotAllowed, Unprocessable
+from router.errors import Conflict, Unprocessable
 from router.words import Tier
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class Onboardings:
         if STAGES.index(found.stage) > STAGES.index(until):
             raise Conflict(f"{found.name} is at {found.stage.value}: its {name} stays as it is")
         changed = msgspec.structs.replace(
-            found, document=_with(found.document, section, by=change.by.actor)
+            found,
+            document=_with(found.document, section, by=change.by.actor, is_anew=bool(password)),
         )
         if head is not None:
             head = onboardings.checked_head(head)
@@ -169,7 +171,7 @@ class Onboardings:
             seen = await read_facts(connection, found, self._thresholds)
         match act:
             case Act.APPROVE:
-                changed = _approved(found, seen, change.by)
+                changed = await self._approved(found, seen, change.by)
             case Act.BACK:
                 changed = _back(found)
             case Act.CLOSE:
@@ -200,6 +202,22 @@ class Onboardings:
         if found.stage is Stage.ACCEPTANCE:
             await self._give_owner(connection, seen, changed.document.parties.owner_email)
         return await self._keep(connection, changed, by, "onboarding.advance")
+
+    async def _approved(self, found: Onboarding, seen: Seen, by: By) -> Onboarding:
+        """Add the second pair of eyes to the terms, or to the customer's own server."""
+        given, approval = found.document, Approval(by=by.actor, at=datetime.now(UTC))
+        if found.stage is Stage.CONTRACT and seen.facts.needs_approval:
+            writer, approved = given.terms_by, msgspec.structs.replace(given, approval=approval)
+        elif found.stage is Stage.PROVISIONING and given.place.kind is PlaceKind.OWN:
+            writer = given.place_by
+            approved = msgspec.structs.replace(given, place_approval=approval)
+        else:
+            raise Conflict(f"nothing of {found.name} needs anybody's approval now")
+        async with self._catalog.connection() as connection:
+            await staff.check_second(
+                connection, asked_by=staff.name_of(writer), by=staff.name_of(by.actor)
+            )
+        return msgspec.structs.replace(found, document=approved)
 
     async def _placed(self, changed: Onboarding) -> Onboarding:
         """Make the customer's own server a cluster; from then on its password is that one's."""
@@ -413,7 +431,7 @@ async def _note(connection: Connection, action: str, kept: Onboarding, by: By) -
     await audit.write(connection, deed)
 
 
-def _with(document: Document, section: Section, *, by: str) -> Document:
+def _with(document: Document, section: Section, *, by: str, is_anew: bool) -> Document:
     match section:
         case Parties():
             return msgspec.structs.replace(document, parties=section)
@@ -423,7 +441,11 @@ def _with(document: Document, section: Section, *, by: str) -> Document:
             # Whoever approved others didn't approve these.
             return msgspec.structs.replace(document, terms=section, terms_by=by, approval=None)
         case Place():
-            return msgspec.structs.replace(document, place=section)
+            if section == document.place and not is_anew:
+                return document
+            return msgspec.structs.replace(
+                document, place=section, place_by=by, place_approval=None
+            )
         case Data():
             return msgspec.structs.replace(document, data=section)
 
@@ -443,16 +465,6 @@ def _with_emails(parties: Parties) -> Parties:
         billing_email=parties.billing_email.strip().lower(),
         technical_email=parties.technical_email.strip().lower(),
     )
-
-
-def _approved(found: Onboarding, seen: Seen, by: By) -> Onboarding:
-    if found.stage is not Stage.CONTRACT or not seen.facts.needs_approval:
-        raise Conflict(f"the terms of {found.name} need nobody's approval now")
-    if found.document.terms_by == by.actor:
-        raise NotAllowed("nobody approves their own terms: ask somebody else of sales")
-    approval = Approval(by=by.actor, at=datetime.now(UTC))
-    document = msgspec.structs.replace(found.document, approval=approval)
-    return msgspec.structs.replace(found, document=document)
 
 
 def _back(found: Onboarding) -> Onboarding:

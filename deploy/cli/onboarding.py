@@ -293,6 +293,7 @@ def _show(shown: OnboardingShown, *, as_json: bool) -> None:
             "tenant": tenant and f"{tenant.slug}: {tenant.tier or 'no place yet'}",
             "place": shown.place.cluster,
             "approval": shown.approval and f"by {shown.approval.by}",
+            "server": shown.place_approval and f"approved by {shown.place_approval.by}",
             "sheet": shown.receipt and ("passed" if shown.receipt.has_passed else "failed"),
             "invoice": shown.invoice,
         }

@@ -169,6 +169,8 @@ class OnboardingShown(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None
     needs_approval: bool
     place: Place
+    place_by: str
+    place_approval: Approval | None
     has_password: bool
     is_registered: bool
     data: Data
@@ -193,6 +195,8 @@ class OnboardingShown(msgspec.Struct, frozen=True, kw_only=True):
             approval=given.approval,
             needs_approval=seen.facts.needs_approval,
             place=given.place,
+            place_by=given.place_by,
+            place_approval=given.place_approval,
             has_password=seen.facts.has_secret,
             is_registered=given.is_registered,
             data=given.data,
@@ -352,7 +356,10 @@ async def save_place(
     onboarding_id: FromPath[UUID],
     data: JSONBody[PlaceChange],
 ) -> OnboardingShown:
-    """A cluster of ours, or the customer's own server: never loopback or a private address."""
+    """A cluster of ours, or the customer's own server: never loopback or a private address.
+
+    The own server takes a second person's approval, which ends when it is changed.
+    """
     change = _change(errand, onboarding_id, data.version)
     section = _part(data, Place)
     return await work.save(change, section, errand.connection, password=data.password)
@@ -390,7 +397,7 @@ async def act_on_onboarding(
     data: JSONBody[Version],
 ) -> OnboardingShown:
     """`advance` names what is missing in a 409. `begin` brings the tenant to its place, `check`
-    fills the acceptance sheet: both go on behind the answer. Nobody approves their own terms.
+    fills the acceptance sheet: both go on behind the answer. Nobody approves what they wrote.
     """
     change = _change(errand, onboarding_id, data.version)
     acted = await work.act(change, act, errand.connection)

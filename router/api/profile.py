@@ -140,6 +140,8 @@ async def change_email(
     Whether another account has the address, its mailbox is told and nobody else.
     """
     account = await own_account(errand)
+    if errand.credential.staff is not None:
+        raise accounts.staff_stay()
     email = check_email(data.email)
     await check_recent(errand, account, data.password)
     await throttle.take(errand, throttle.MAIL, about=email)

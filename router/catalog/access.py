@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import msgspec
 
-from router.catalog import audit, moves, tenants, tokens
+from router.catalog import audit, moves, staff, tenants, tokens
 from router.catalog.access_words import (
     Access,
     AccessMode,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from router.connect import Connection
     from router.words import TenantId
 
-#: Who has no name: whoever holds the operators' token, and whoever holds the command line.
-UNNAMED: Final = frozenset({"token", "cli"})
 REASON_LENGTH_MAX: Final = 500
 TICKET_LENGTH_MAX: Final = 100
 #: A longer path, or statement, is cut in the transcript.
@@ -61,7 +59,7 @@ async def ask(connection: Connection, wanted: Wanted, *, minutes_max: int, by: B
             "when they are over",
             field="minutes",
         )
-    if wanted.mode is AccessMode.WRITE and by.name in UNNAMED:
+    if wanted.mode is AccessMode.WRITE and by.name in staff.UNNAMED:
         raise NotAllowed("who writes has a name: log in as one of the staff to ask for that")
     access_id = uuid4()
     await connection.execute(
@@ -92,11 +90,7 @@ async def approve(connection: Connection, access_id: UUID, *, by: By) -> Access:
         raise Conflict(f"access {access_id} only reads: {asked.requested_by} needs no approval")
     if asked.state is not AccessState.REQUESTED:
         raise Conflict(f"access {access_id} is {asked.state}: there is nothing to approve")
-    if by.name in UNNAMED or by.name == asked.requested_by:
-        raise NotAllowed(
-            f"{asked.requested_by} asked for that: another person of the staff, who has logged "
-            "in by name, must approve it"
-        )
+    await staff.check_second(connection, asked_by=asked.requested_by, by=by.name)
     await connection.execute(_SQL["approve"], access_id, by.name)
     await _note(connection, "access.approve", asked, by, {"mode": asked.mode})
     return await get(connection, access_id)
@@ -107,7 +101,7 @@ async def deny(connection: Connection, access_id: UUID, *, by: By) -> Access:
     asked = await _locked(connection, access_id)
     if asked.begun_at is not None or asked.ended_at is not None:
         raise Conflict(f"access {access_id} is {asked.state}: there is nothing to deny")
-    if by.name == asked.requested_by and by.name not in UNNAMED:
+    if by.name == asked.requested_by and by.name not in staff.UNNAMED:
         raise Conflict(f"access {access_id} is your own: end it instead")
     await connection.execute(_SQL["end"], access_id, by.name)
     await _note(connection, "access.deny", asked, by, {})

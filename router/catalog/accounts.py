@@ -12,7 +12,7 @@ import msgspec
 
 from router.catalog import sessions
 from router.catalog.tenants import check_name
-from router.errors import Conflict, NotAuthenticated, NotFound, Unprocessable
+from router.errors import Conflict, NotAllowed, NotAuthenticated, NotFound, Unprocessable
 from router.sql import load
 
 if TYPE_CHECKING:
@@ -144,13 +144,16 @@ async def confirm(connection: Connection, account_id: UUID) -> Account:
 
 
 async def set_email(connection: Connection, account_id: UUID, email: str) -> Account:
-    """Give an account the address that it has proved; raises Conflict when another one has it."""
+    """Give an account the address that it has proved; raises Conflict when another one has it.
+
+    One of the staff keeps its own: with a second name it would be a second person.
+    """
     try:
         row = await connection.fetchrow(_SQL["set_email"], account_id, check_email(email))
     except asyncpg.UniqueViolationError:
         raise Conflict("this e-mail address has an account of its own: log in there") from None
     if row is None:
-        raise NotFound(f"there is no account {account_id}")
+        raise staff_stay()
     return _account(row)
 
 
@@ -158,6 +161,14 @@ async def set_disabled(connection: Connection, account_id: UUID, *, is_disabled:
     """Shut an account out everywhere, or let it in again."""
     if await connection.fetchval(_SQL["set_disabled"], account_id, is_disabled) is None:
         raise NotFound(f"there is no account {account_id}")
+
+
+def staff_stay() -> NotAllowed:
+    """Say why one of the staff can't have another address."""
+    return NotAllowed(
+        "the audit names the staff by their addresses: have yours taken out of the staff first "
+        "(`stepwell staff remove`), and let in again with the new address"
+    )
 
 
 def check_email(email: str) -> str:

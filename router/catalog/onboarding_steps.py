@@ -133,11 +133,14 @@ def _dates(terms: Terms, today: date) -> Iterator[tuple[str, str]]:
 
 
 def _place(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:
-    place = given.place
     if facts.cluster_says is not None:
         yield "cluster", facts.cluster_says
-    if place.kind is PlaceKind.CLUSTER or facts.is_registered:
-        return
+    if given.place.kind is PlaceKind.OWN and not facts.is_registered:
+        yield from _own_server(given, facts)
+
+
+def _own_server(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:
+    place = given.place
     if not place.region.strip():
         yield "region", "say where the server is, in your own words"
     if not place.host:
@@ -148,6 +151,8 @@ def _place(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:
         yield "certificates", "give the certificate of the authority that vouches for the server"
     if not facts.has_secret:
         yield "password", "give the administrator's password: it is sealed, and shown to nobody"
+    if given.place_approval is None:
+        yield "approval", "a customer's own server needs a second person: somebody else approves it"
 
 
 def _data(given: Document, facts: Facts) -> Iterator[tuple[str, str]]:

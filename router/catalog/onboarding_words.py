@@ -133,7 +133,7 @@ Section: TypeAlias = Parties | Terms | Place | Data
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose second pair of eyes saw the terms."""
+    """Whose second pair of eyes saw it."""
 
     by: str
     at: datetime
@@ -142,9 +142,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """All that is kept of an onboarding but its head.
 
-    ``terms_by`` is who wrote the terms last; ``is_registered``: the customer's own server is a
-    cluster by now. ``begun`` is the operation that brings the tenant to its place, ``checking`` the
-    one that fills the acceptance sheet.
+    ``terms_by`` is who wrote the terms last, ``place_by`` who named the place; each has its
+    approval, where one is needed. ``is_registered``: the customer's own server is a cluster by now.
+    ``begun`` is the operation that brings the tenant to its place, ``checking`` the one that fills
+    the acceptance sheet.
     """
 
     parties: Parties = Parties()
@@ -152,6 +153,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     terms_by: str = ""
     approval: Approval | None = None
     place: Place = Place()
+    place_by: str = ""
+    place_approval: Approval | None = None
     data: Data = Data()
     is_registered: bool = False
     begun: UUID | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import msgspec
 
 from router.catalog import accounts
 from router.catalog.credentials import StaffRole
-from router.errors import Conflict, NotFound
+from router.errors import Conflict, NotAllowed, NotFound
 from router.sql import load
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from router.catalog.accounts import Account
     from router.connect import Connection
 
+#: Who has no name: whoever holds the operators' token, and whoever holds the command line.
+UNNAMED: Final = frozenset({"token", "cli"})
+_ACTOR: Final = "operator:"
 _SQL = load("router.catalog", "staff.sql")
 
 
@@ -75,6 +78,28 @@ async def find(connection: Connection, email: str) -> StaffMember | None:
     """Find one of the staff."""
     row = await connection.fetchrow(_SQL["find"], email.strip().lower())
     return None if row is None else _member(row)
+
+
+def name_of(actor: str) -> str:
+    """Return how one of the staff is called, of how the audit calls the same."""
+    return actor.removeprefix(_ACTOR)
+
+
+async def check_second(connection: Connection, *, asked_by: str, by: str) -> None:
+    """Raise NotAllowed unless ``by`` is another person of the staff than ``asked_by``, by name.
+
+    Whom the first let into the staff is no second: else everybody had a second account for that.
+    """
+    if by in UNNAMED or by == asked_by:
+        raise NotAllowed(
+            f"{asked_by} asked for that: another person of the staff, who has logged in by name, "
+            "must approve it"
+        )
+    if await connection.fetchval(_SQL["let_in_by"], by) == _ACTOR + asked_by:
+        raise NotAllowed(
+            f"{asked_by}, who asked for that, let {by} into the staff: somebody else must approve "
+            "it, or let them in"
+        )
 
 
 async def _give(connection: Connection, account: Account, role: StaffRole) -> StaffMember:

@@ -63,7 +63,7 @@ def test_what_is_wrong_is_one_sentence(stack: Stack) -> None:
         (("set", deal, "place", "kind=own", "host=127.0.0.1", *REASON), 1, "private"),
         (("set", deal, "place", "certificates=@no/such/file", *REASON), 1, "can't be read"),
         (("set", deal, "draft", "name=X", "--version", "7", *REASON), 1, "changed this onboarding"),
-        (("approve", deal, *REASON), 1, "need nobody's approval"),
+        (("approve", deal, *REASON), 1, "needs anybody's approval"),
         (("show", "no-id"), 2, "not a valid UUID"),
         (("advance", deal), 2, "--reason"),
     ):

@@ -24,7 +24,7 @@ from router.errors import DatabaseUnreachable
 from router.names import random_name
 from tests.gateways import GatewayWorld, expect, gateway, new_slug, ops
 from tests.onboarding.authority import Authority, Issued
-from tests.onboarding.deals import Seller, by_token
+from tests.onboarding.deals import Seller, by_token, seller
 from tests.onboarding.test_story import until_ready
 from tests.stack.worlds import open_folder
 from tests.worlds import FAST
@@ -190,7 +190,7 @@ async def allowing(made: GatewayWorld) -> AsyncIterator[AsyncClient]:
 async def test_a_server_of_loopback_is_refused_unless_it_is_allowed(
     made: GatewayWorld, allowing: AsyncClient, server: Own, authority: Authority
 ) -> None:
-    deal, name = by_token(made), new_slug("own")
+    deal, name, second = by_token(made), new_slug("own"), await seller(made)
     await deal.up_to("provisioning")
     place = {**place_of(server, authority), "cluster": name}
     refused = await deal.save("place", place, 422)
@@ -199,8 +199,10 @@ async def test_a_server_of_loopback_is_refused_unless_it_is_allowed(
     await deal.save("place", {**place, "password": "wrong"})
     assert deal.shown["has_password"]
     assert "wrong" not in str(deal.shown)
+    await deal.approved_by(second)
     assert "authentication failed" in (await deal.act("advance", 422))["detail"]
     await deal.save("place", place)
+    await deal.approved_by(second)
     await deal.act("advance")
     assert (deal.shown["is_registered"], deal.shown["has_password"]) == (True, False)
     await assert_reserved(deal, name)

@@ -75,7 +75,7 @@ def test_an_empty_one_lacks_everything_but_what_has_a_default() -> None:
     empty = Document()
     assert lacks(Stage.CONTRACT, document=empty) == ["starts_on", "ends_on", "seats", "amount"]
     own = Document(place=Place(kind=PlaceKind.OWN, cluster="own"))
-    fields = ["region", "host", "user", "certificates", "password"]
+    fields = ["region", "host", "user", "certificates", "password", "approval"]
     assert lacks(Stage.PROVISIONING, document=own) == fields
     registered = msgspec.structs.replace(READY, is_registered=True)
     assert lacks(Stage.PROVISIONING, registered, own) == []
@@ -93,6 +93,17 @@ def test_a_contract_ends_some_day_from_now_on(day: date) -> None:
     facts = msgspec.structs.replace(READY, today=date(2026, 5, 1))
     wrong = [] if day.year == 2199 else ["ends_on"]
     assert lacks(Stage.CONTRACT, facts, msgspec.structs.replace(WHOLE, terms=terms)) == wrong
+
+
+def test_a_server_of_the_customers_own_is_seen_by_two() -> None:
+    place = Place(
+        kind=PlaceKind.OWN, cluster="acme", region="x", host="db.x.com", user="u", certificates="c"
+    )
+    own = msgspec.structs.replace(WHOLE, place=place)
+    given = msgspec.structs.replace(READY, has_secret=True)
+    assert lacks(Stage.PROVISIONING, given, own) == ["approval"]
+    seen = msgspec.structs.replace(own, place_approval=Approval(by="operator:b", at=NOW))
+    assert lacks(Stage.PROVISIONING, given, seen) == []
 
 
 def test_an_approval_is_asked_for_until_it_is_there() -> None:

@@ -12,10 +12,12 @@ import asyncpg
 import pytest
 
 from deploy.accesses import end_accesses
-from router.catalog import access
+from router.catalog import access, accounts
 from router.catalog.access_words import By
+from router.errors import NotAllowed
 from router.words import Tier
 from tests.gateways import (
+    PASSWORD,
     Customer,
     GatewayWorld,
     at,
@@ -24,6 +26,7 @@ from tests.gateways import (
     make_key,
     make_tenant,
     ops,
+    prove,
     sign_up,
 )
 from tests.trail.staffed import PATH, Colleague, act, ask, enter, hire, transcript
@@ -41,6 +44,31 @@ async def test_nobody_approves_what_it_asked_for_itself(
     # Whoever holds the operators' token has no name, so it may be the same person.
     expect(await made.client.post(f"{PATH}/{access_id}/approve", headers=ops()), 403)
     await act(made, operator, access_id, "enter", 409)
+
+
+async def test_nobody_approves_by_a_second_account_or_a_second_name(
+    made: GatewayWorld, shop: Customer, operator: Colleague, second: Colleague
+) -> None:
+    accomplice = await sign_up(made.client)
+    await prove(made, accomplice.email)
+    path, body = "/api/ops/staff", {"email": accomplice.email, "role": "operator"}
+    expect(await made.client.post(path, json=body, headers=operator.says()), 200)
+    login = {"email": accomplice.email, "password": PASSWORD}
+    again = bearer(expect(await made.client.post("/api/login", json=login), 200)["token"])
+    access_id = await ask(made, operator, shop.slug, mode="write")
+    approve, why = f"{PATH}/{access_id}/approve", {"X-Reason": "a test asks for it"}
+    refused = expect(await made.client.post(approve, headers={**again, **why}), 403)
+    assert "let" in refused["detail"]
+    moved = {"email": f"other.{operator.email}"}
+    answer = await made.client.post("/api/profile/email", json=moved, headers=operator.says())
+    assert "by their addresses" in expect(answer, 403)["detail"]
+    async with made.platform.catalog.connection() as connection:
+        known = await accounts.find_by_email(connection, operator.email)
+        assert known is not None
+        with pytest.raises(NotAllowed):
+            await accounts.set_email(connection, known.id, moved["email"])
+    expect(await made.client.post(path, json=body, headers=second.says()), 200)
+    expect(await made.client.post(approve, headers={**again, **why}), 200)
 
 
 async def test_an_observer_asks_to_read_and_approves_nothing(

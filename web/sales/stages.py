@@ -42,7 +42,7 @@ THEN_FIELD = "then"
 _DONE = {
     Act.ADVANCE: "The onboarding goes on.",
     Act.BACK: "The onboarding is a stage back.",
-    Act.APPROVE: "The terms are approved.",
+    Act.APPROVE: "It is approved.",
     Act.BEGIN: "The tenant is on its way to its place.",
     Act.CHECK: "The checks are running.",
     Act.CLOSE: "The onboarding is closed.",
