@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from deploy.mail.told import Told
-from router.catalog.access import UNNAMED
 from router.catalog.access_words import AccessMode
+from router.catalog.staff import UNNAMED
 from web.rendering import moment
 
 _DOES: Final = {AccessMode.READ: "read", AccessMode.WRITE: "read and write"}
