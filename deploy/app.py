@@ -31,6 +31,7 @@ from deploy.platform import Platform, running, site_url
 from deploy.promoting import Promoting
 from deploy.provisioning import Provisioning
 from deploy.revisions import PlaceRevisions
+from deploy.servers import Servers
 from deploy.settings import Settings
 from deploy.wave_calls import Migrating
 from router.api import Parts, platform_routers
@@ -206,6 +207,7 @@ def _parts(
         migrating=Migrating(platform),
         wave_watch=WaveWatch(platform.catalog),
         revisions=PlaceRevisions(platform.fleet),
+        servers=Servers(platform.fleet),
         billing=desk,
         ops_token_hash=hashlib.sha256(ops_token.encode()).digest() if ops_token else None,
         fingerprint_key=derive_password(secret_key, "fingerprints").encode(),

@@ -11,12 +11,14 @@ import msgspec
 
 from deploy.cli.reach import catalog_at, platform_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
-from deploy.cli.show import show_json, show_table
+from deploy.cli.show import show_fields, show_json, show_table
 from deploy.fleet_setup import SHARED_DATABASE, add_cluster
-from router.catalog import audit, clusters
+from deploy.servers import Servers
+from router.api.fleet import ClusterWhole
+from router.catalog import audit, cluster_whole, clusters
 from router.catalog.clusters import ClusterState
 from router.connect import parse_dsn
-from router.errors import SettingsWrong, Unprocessable
+from router.errors import PlatformError, SettingsWrong, Unprocessable
 from router.words import Cluster, ClusterRole
 
 if TYPE_CHECKING:
@@ -93,6 +95,26 @@ async def list_clusters(*, state: Path, as_json: bool) -> None:
 
 @cluster.command()
 @click.argument("name")
+@state_option
+@json_option
+@asynchronous
+async def show(*, name: str, state: Path, as_json: bool) -> None:
+    """Show a cluster with its server as it is now, who lives there, and what was seen before."""
+    async with platform_at(state) as platform:
+        async with platform.catalog.connection() as connection:
+            known = await cluster_whole.read(connection, name)
+        try:
+            whole = ClusterWhole.of(known, await Servers(platform.fleet).look(name), None)
+        except PlatformError as error:
+            whole = ClusterWhole.of(known, None, error.detail)
+    if as_json:
+        show_json(whole)
+    else:
+        _show_whole(whole)
+
+
+@cluster.command()
+@click.argument("name")
 @click.option(
     "--dsn-file",
     type=click.Path(path_type=Path),
@@ -147,6 +169,35 @@ async def add(  # noqa: PLR0913 - one for each option
         show_json(ClusterDocument.of(added))
     else:
         say(f"cluster {name} takes tenants now, {capacity} at most")
+
+
+def _show_whole(whole: ClusterWhole) -> None:
+    shown, server, measured = whole.cluster, whole.server, whole.measured
+    show_fields(
+        {
+            "cluster": shown.name,
+            "role": shown.role.value,
+            "region": shown.region,
+            "state": shown.state.value,
+            "address": f"{shown.host}:{shown.port}",
+            "tenants": f"{shown.tenants} of {shown.capacity}",
+            "server": server and f"PostgreSQL {server.version}",
+            "connections": server
+            and f"{server.connections_used} of {server.connections_max}, "
+            f"{server.connections_reserved} kept for administrators",
+            "size": measured
+            and f"{measured.bytes} bytes in {measured.databases} databases, "
+            f"{whole.measured_at:%Y-%m-%d %H:%M:%S} UTC",
+            "findings": len(whole.findings),
+        }
+    )
+    connections = server.connections if server else ()
+    rows = [(each.database, each.login, each.state, each.count) for each in connections]
+    show_table(("database", "login", "state", "connections"), rows, empty="nobody is connected")
+    held = [(each.database, each.tier.value, each.tenants, each.schemas) for each in whole.places]
+    show_table(("database", "tier", "tenants", "schemas"), held, empty="no tenant lives there")
+    if whole.error is not None:
+        say(f"the server couldn't be reached: {whole.error}")
 
 
 def _read_address(path: Path) -> Address:

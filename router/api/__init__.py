@@ -40,7 +40,13 @@ from router.api.domains import (
 )
 from router.api.door import Admit, Door, admit_account, admit_anyone, admit_member, admit_operator
 from router.api.errand import errand_of
-from router.api.fleet import list_clusters, list_ops_audit, show_operation, verify_audit
+from router.api.fleet import (
+    list_clusters,
+    list_ops_audit,
+    show_cluster,
+    show_operation,
+    verify_audit,
+)
 from router.api.invitations import (
     accept_invitation,
     invite,
@@ -278,6 +284,7 @@ _OPERATORS: Sequence[ControllerRouterHandler] = (
     look_now,
     list_neighbours,
     list_clusters,
+    show_cluster,
     list_ops_audit,
     verify_audit,
     list_staff,

@@ -19,6 +19,7 @@ from router.catalog.moves import Begun, By, Goal
 from router.catalog.operations import Operation
 from router.catalog.passwords import Passwords
 from router.catalog.proofs import Proofs
+from router.catalog.servers import ServerSeen
 from router.catalog.wave_watch import WaveWatch
 from router.catalog.wave_words import Migration, Rules
 from router.connect import Connection
@@ -94,6 +95,14 @@ class Revisions(Protocol):
 
     async def revision_of(self, placement: Placement) -> str | None:
         """Return the revision; None when the place can't be asked now."""
+        ...
+
+
+class Servers(Protocol):
+    """Asks a cluster's server how it is, for no longer than somebody would wait."""
+
+    async def look(self, cluster: str) -> ServerSeen:
+        """Return what it says now; raises PlatformError when it doesn't answer in time."""
         ...
 
 
@@ -216,6 +225,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     migrating: Migrating
     wave_watch: WaveWatch
     revisions: Revisions
+    servers: Servers
     billing: Billing
     ops_token_hash: bytes | None
     fingerprint_key: bytes

@@ -45,6 +45,7 @@ READS = (
     "/api/ops/tenants/{slug}/roles",
     "/api/ops/tenants/{slug}/allowances",
     "/api/ops/clusters",
+    "/api/ops/clusters/shared-1",
     "/api/ops/overview",
     "/api/ops/comparison",
     "/api/ops/operations",

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
 from datetime import timedelta
 from typing import Any
 
-from deploy.servers import measure_due
-from router.catalog import letters, operations
+import msgspec
+import pytest
+
+from deploy.servers import Servers, measure_due
+from router.catalog import clusters, letters, operations
 from router.catalog.letters import Letter
 from router.catalog.operations import Claim, NewOperation
+from router.errors import DatabaseUnreachable
+from router.fleet import ClusterAccess, Fleet
 from tests.gateways import HEARD_S_MAX, GatewayWorld, expect, ops, sign_up
 
 AT_ONCE = timedelta(seconds=-1)
@@ -121,3 +127,46 @@ async def test_the_comparison_is_null_until_there_was_one(made: GatewayWorld) ->
     told = expect(await made.client.get("/api/ops/comparison", headers=ops(None)), 200)
     assert told == {"at": None, "found": None}
     assert (await overview(made))["comparison"] is None
+
+
+async def test_a_cluster_is_shown_with_its_server_as_it_is_now(made: GatewayWorld) -> None:
+    shop = await sign_up(made.client)
+    expect(await made.client.get("/artists", headers=shop.headers), 200)
+    await measure_due(made.platform, every=AT_ONCE)
+    path = "/api/ops/clusters/shared-1"
+    told = expect(await made.client.get(path, headers=ops(None)), 200)
+    assert (told["cluster"]["name"], told["error"]) == ("shared-1", None)
+    server = told["server"]
+    assert server["connections_used"] == sum(each["count"] for each in server["connections"])
+    assert 0 < server["connections_reserved"] < server["connections_max"]
+    shared = made.platform.fleet.cluster("shared-1").shared_database
+    assert "stepwell_app" in {
+        each["login"] for each in server["connections"] if each["database"] == shared
+    }
+    (held,) = (each for each in told["places"] if each["tier"] == "rows")
+    assert (held["database"], held["schemas"]) == (shared, 1)
+    assert held["tenants"] > 0
+    assert told["places_all"] == len(told["places"])
+    assert shared in {each["database"] for each in told["measured"]["largest"]}
+
+
+async def test_a_cluster_that_is_not_there_is_not_found(made: GatewayWorld) -> None:
+    expect(await made.client.get("/api/ops/clusters/nowhere", headers=ops(None)), 404)
+
+
+async def test_a_server_that_hangs_keeps_nobody_waiting(made: GatewayWorld) -> None:
+    # The kernel takes connections of a socket that listens, and nobody says a word.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        async with made.platform.catalog.connection() as connection:
+            access = await clusters.find_access(connection, "dedicated-1", made.platform.sealer)
+        assert access is not None
+        hung = msgspec.structs.replace(access.admin, host=host, port=port)
+        fleet = Fleet(
+            b"x" * 32,
+            access=lambda _: ClusterAccess(cluster=access.cluster, admin=hung),
+            key_id=lambda: 1,
+        )
+        with pytest.raises(DatabaseUnreachable, match="dedicated-1"):
+            async with asyncio.timeout(HEARD_S_MAX):
+                await Servers(fleet).look("dedicated-1")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from web.console import (
+    clusters,
     lists,
     migrations,
     moves,
@@ -26,7 +27,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     operations.show_operation,
     operations.retry_operation,
     search.search,
-    lists.show_clusters,
+    clusters.show_clusters,
+    clusters.show_cluster,
     lists.show_isolation,
     lists.look_now,
     neighbours.show_neighbours,

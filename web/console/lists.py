@@ -1,4 +1,4 @@
-"""What operators look over: the newest, clusters, the provider's events, the audit."""
+"""What operators look over: the provider's events, what the doctor found, the audit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from litestar.response import Redirect, Template
 from billing.inbox import EventState
 from billing.ops_routes import EventLine
 from router.api.audit import AuditLine
-from router.api.fleet import ClusterShown
 from router.api.isolation import IsolationShown
 from router.api.shapes import List
 from web.api import Refused
@@ -22,14 +21,6 @@ from web.visitor import Visitor
 
 # Litestar keeps `state` for itself.
 State = Annotated[str, QueryParameter(name="state", max_length=200)]
-
-
-@get("/console/clusters", include_in_schema=False)
-async def show_clusters(visitor: NamedDependency[Visitor]) -> Template:
-    """By name, with the room they have."""
-    await visitor.staff()
-    clusters = await visitor.api.get("/api/ops/clusters", List[ClusterShown])
-    return visitor.page("console/clusters.html", {"clusters": clusters.items})
 
 
 @get("/console/inbox", include_in_schema=False)
