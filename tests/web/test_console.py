@@ -171,6 +171,39 @@ async def test_a_move_begun_by_a_form_sent_twice_is_one_and_can_be_cancelled(
     assert "data-live" not in shown.text
 
 
+async def test_a_moves_pace_is_said_by_one_form(made: GatewayWorld, operator: Surfer) -> None:
+    shop = await sign_up(made.client)
+    root = f"/console/tenants/{shop.slug}/placement"
+    await operator.get(root)
+    asked = {"tier": "schema", "reason": "on Sunday", "hold": "yes"}
+    path = (await operator.submit(f"{root}/move", asked)).headers["location"]
+    await operator.get(path)
+    assert "Stops before its switch" in operator.text
+    wrong = await operator.submit(f"{path}/pause", {"reason": ""})
+    assert (wrong.status_code, "Say why" in operator.text) == (422, True)
+    filled = {**operator.forms[f"{path}/pause"], "reason": "too busy"}
+    for _ in range(2):
+        paused = await operator.post(f"{path}/pause", filled)
+        assert (paused.status_code, paused.headers["location"]) == (303, path)
+    await operator.get(path)
+    assert ": too busy" in operator.text
+    for word, told in (
+        ("resume", "Stops before its switch"),
+        ("release", "Hold before the switch"),
+        ("hold", "Switch when it is ready"),
+        ("cut-over", "as soon as it is proved"),
+    ):
+        acts = {f"{path}/pause", f"{path}/resume"} & set(operator.forms)
+        filled = {**operator.forms[acts.pop()], "reason": "now"}
+        said = await operator.post(f"{path}/{word}", filled)
+        assert said.status_code == 303, said.text
+        await operator.get(path)
+        assert told in operator.text
+    await operator.submit(f"{path}/cancel", {"reason": "done"})
+    late = await operator.post(f"{path}/pause", {**filled, "_key": ""})
+    assert (late.status_code, "too late" in late.text) == (422, True)
+
+
 async def test_a_move_begun_by_a_form_arrives_and_shows_its_proof(
     made: GatewayWorld, operator: Surfer
 ) -> None:

@@ -27,6 +27,14 @@ _DONE = {
     "undo": "The tenant goes back to where it came from.",
     SETTLE: "The source is being erased.",
 }
+#: What is said of its pace, by one form with a button for each.
+_PACE = {
+    "pause": "The move stands still at the next place where it may.",
+    "resume": "The move goes on where it stopped.",
+    "hold": "The move stops before its switch, and follows until you cut it over.",
+    "release": "The move switches when it is ready.",
+    "cut-over": "The move switches as soon as it is proved.",
+}
 
 
 @get("/console/moves", include_in_schema=False)
@@ -75,9 +83,13 @@ async def change_move(
     move_id: FromPath[UUID],
     act: FromPath[str],
 ) -> Template | Redirect:
-    """Cancels, undoes or settles it; who settles it types the word, for nothing is undone then."""
+    """Says something of its pace, cancels, undoes or settles it.
+
+    Who settles it types the word, for nothing is undone then.
+    """
     await visitor.staff(CHANGES)
-    if act not in _DONE:
+    done = {**_DONE, **_PACE}
+    if act not in done:
         raise NotFound(NO_SUCH_PAGE)
     form = checked(await read_form(request), confirm=SETTLE if act == SETTLE else None)
     if form.errors:
@@ -86,7 +98,7 @@ async def change_move(
         await visitor.api.do("POST", f"/api/ops/moves/{move_id}/{act}", change=form.change)
     except Refused as refused:
         return await _move_page(visitor, move_id, act=act, form=form.refused(refused))
-    return visitor.to(f"/console/moves/{move_id}", said=_DONE[act])
+    return visitor.to(f"/console/moves/{move_id}", said=done[act])
 
 
 async def _move_page(
@@ -95,5 +107,6 @@ async def _move_page(
     move = await visitor.api.get(f"/api/ops/moves/{move_id}", MoveDocument)
     tenant = await visitor.api.get(f"/api/ops/tenants/{move.tenant}", OpsTenant)
     forms = by_act(tuple(_DONE), act, form)
-    given = {"move": move, "tenant": tenant, "forms": forms}
+    pace = form if act in _PACE else EMPTY
+    given = {"move": move, "tenant": tenant, "forms": forms, "pace": pace}
     return visitor.page("console/move.html", given, form=form)

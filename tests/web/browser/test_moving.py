@@ -50,6 +50,42 @@ async def test_a_move_is_foreseen_begun_watched_and_undone_by_clicks(
     assert "rows" in await page.locator("dl.facts", has_text="Epoch").inner_text()
 
 
+async def test_a_move_is_held_paused_resumed_and_cut_over_by_clicks(
+    operator: Person, site: GatewayWorld
+) -> None:
+    async with AsyncClient(base_url=site.gateways[0].url, timeout=60) as client:
+        shop = await sign_up(client)
+    page = operator.page
+    await operator.open(f"/console/tenants/{shop.slug}/placement")
+    await page.locator("summary", has_text="Move it").click()
+    await page.select_option("#tier", "schema")
+    await page.check("#hold")
+    await page.fill("#reason-move", "on Sunday")
+    await operator.press("Begin the move")
+    stop, runner = asyncio.Event(), make_runner(site.platform, CollectorRegistry())
+    working = asyncio.create_task(runner.run_forever(stop))
+    try:
+        # What is shown comes by itself to where somebody is to say the word.
+        waits = page.get_by_text("Waits for its cut-over")
+        await waits.wait_for(timeout=SHOWN_MS_MAX)
+        await page.fill("#reason-pace", "it is Saturday")
+        await operator.press("Pause the move")
+        await page.locator(".badge", has_text="paused").first.wait_for(timeout=SHOWN_MS_MAX)
+        assert await operator.faults() == []
+        await page.fill("#reason-pace", "it goes on")
+        await operator.press("Resume the move")
+        await waits.wait_for(timeout=SHOWN_MS_MAX)
+        await page.fill("#reason-pace", "it is Sunday")
+        await operator.press("Cut over now")
+        undo = page.get_by_role("button", name="Undo the move")
+        await undo.wait_for(timeout=SHOWN_MS_MAX)
+    finally:
+        stop.set()
+        await working
+    await operator.open(f"/console/tenants/{shop.slug}/placement")
+    assert "schema" in await page.locator("dl.facts", has_text="Epoch").inner_text()
+
+
 async def test_the_plot_of_the_neighbours_is_read_by_everybody(
     operator: Person, site: GatewayWorld, shop: Customer
 ) -> None:

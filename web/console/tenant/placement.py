@@ -111,7 +111,12 @@ async def undo_move(
 
 
 def _goal(slug: str, form: Form) -> dict[str, object]:
-    return {"tenant": slug, "tier": form.text("tier"), "cluster": form.optional("cluster")}
+    return {
+        "tenant": slug,
+        "tier": form.text("tier"),
+        "cluster": form.optional("cluster"),
+        "hold": form.is_ticked("hold"),
+    }
 
 
 async def _page(visitor: Visitor, slug: str, sent: _Sent, *, after: str = "") -> Template:
