@@ -81,6 +81,7 @@ async def test_a_person_buys_a_schema_and_a_database_while_others_write(
     ann: Person, selling: Shop
 ) -> None:
     slug = await sign_up_for_pro(ann, selling)
+    assert await ann.faults() == []
     site, api, main = selling.site, selling.api, ann.page.locator("main")
     traffic = Traffic([api], await stock(api, ann), writers=WRITERS, seed=7)
     async with traffic.flowing():
@@ -120,6 +121,22 @@ async def test_a_person_buys_a_schema_and_a_database_while_others_write(
     await reads(main, "all of them were equal")
 
 
+async def test_all_of_it_works_without_a_script(browser: Browser, selling: Shop) -> None:
+    """The page after paying asks for itself anew until the move is done."""
+    others = (selling.stripe.url,)
+    async with Person.at(browser, selling.site, others=others, has_script=False) as bob:
+        bob.page.set_default_timeout(WAIT_MS_MAX)
+        await sign_up_for_pro(bob, selling)
+        main = bob.page.locator("main")
+        worker = await selling.workers.bear(selling.site.settings, {})
+        await reads(main, "Pro is all yours")
+        await worker.stop()
+        await bob.page.get_by_role("link", name="Receipt").click()
+        await reads(main, "A schema of its own")
+        await bob.page.get_by_role("button", name="Log out").click()
+        await bob.page.get_by_role("link", name="Log in", exact=True).wait_for()
+
+
 async def reads(place: Locator, text: str) -> None:
     """Wait until a part of the page says so."""
     await expect(place).to_contain_text(text, timeout=WAIT_MS_MAX)
@@ -142,7 +159,6 @@ async def sign_up_for_pro(ann: Person, selling: Shop) -> str:
     await ann.page.wait_for_url(f"**/w/{slug}/upgrade/return**")
     # Nobody works yet: what the provider told waits in the inbox.
     await reads(ann.page.locator("main"), "Waiting for the payment provider")
-    assert await ann.faults() == []
     return slug
 
 
