@@ -14,6 +14,7 @@ import msgspec
 from router.alchemy import REFERENCE_SCHEMA
 from router.fleet import APP_LOGIN, scram_verifier
 from router.names import quote
+from router.stamps import drop_stamp, stamp
 from router.words import Placement, Tier
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ async def drop_schema(connection: Connection, schema: str, *, lock_ms: int = 0) 
         await connection.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
         await connection.execute("DELETE FROM gate.revision WHERE schema_name = $1", schema)
         await connection.execute("DELETE FROM gate.applied WHERE schema_name = $1", schema)
+        await drop_stamp(connection)
 
 
 async def shut(connection: Connection, tenant_id: UUID) -> None:
@@ -248,6 +250,8 @@ async def make_schema(
                 [revision for revision, _ in blueprint.applied],
                 [sql_hash for _, sql_hash in blueprint.applied],
             )
+            if tier is Tier.DATABASE:
+                await stamp(connection)
 
 
 async def admit(connection: Connection, tenant_id: UUID, placement: Placement) -> None:

@@ -25,6 +25,8 @@ from router.catalog.wave_words import Direction, Place
 from router.errors import PlatformError
 from router.names import quote
 from router.sql import load
+from router.stamps import stamp
+from router.words import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from migrations.product.steps import Step
     from migrations.waves.chain import Chain
     from router.connect import Address, Connection
-    from router.words import Tier
 
 _SQL = load("migrations.waves", "inside.sql")
 _OWNER = "stepwell_owner"
@@ -185,6 +186,8 @@ class Inside:
         async with self._connection.transaction():
             await self._hold([here])
             await self._connection.execute(_SQL["begin_step"], schema, name, mark, steps_done)
+            if here.place.tier is Tier.DATABASE:
+                await stamp(self._connection)
         filling = Filling(
             place=here.place, revision=name, mark=mark, steps_done=steps_done, step=step
         )
@@ -260,6 +263,8 @@ class Inside:
             )
         if is_whole:
             await self._connection.execute(_SQL["reach"], schemas, self._chain.after(name))
+        if entries[0].place.tier is Tier.DATABASE:
+            await stamp(self._connection)
 
     async def _online(self, here: Entry) -> None:
         """Let a revision's Python work at one place, in the transaction that notes it."""

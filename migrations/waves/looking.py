@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
+from migrations.waves.chain import Seen
 from migrations.waves.drift import Shapes
 from migrations.waves.drift import told as told_differences
 from migrations.waves.inside import look
 from migrations.waves.plan import Entry, wave_of
 from router.catalog.wave_words import Direction, EntryState, LedgerEntry
 from router.errors import PlatformError
+from router.stamps import read_stamps, stamp_of
+from router.words import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from migrations.waves.chain import Chain, Seen
+    from migrations.waves.chain import Chain
     from migrations.waves.crew import Crew
     from migrations.waves.drift import Difference
     from router.catalog.wave_words import Place, Rules
-    from router.words import Tier
 
 _UNANSWERED = (PlatformError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -41,7 +43,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lookout:
-    """Looks at places: one query each database, and some more where there is something to do."""
+    """Looks at places: one query each cluster, and one each database that has something to do.
+
+    A database of one tenant bears a stamp, which its server shows; shared ones are always asked.
+    """
 
     def __init__(self, crew: Crew, chain: Chain, *, at_once_max: int) -> None:
         self._crew = crew
@@ -54,7 +59,7 @@ class Lookout:
         databases: dict[tuple[str, str], list[Place]] = {}
         for place in sorted(places):
             databases.setdefault((place.cluster, place.database), []).append(place)
-        seen: dict[tuple[str, str], Mapping[str, Seen]] = {}
+        seen = {} if also_done else await self._stamped(databases)
         silent: dict[tuple[str, str], str] = {}
         drifted: dict[tuple[str, str, str], tuple[Difference, ...]] = {}
 
@@ -71,9 +76,42 @@ class Lookout:
             except _UNANSWERED as error:
                 silent[database] = told(error)
 
-        await asyncio.gather(*[ask(database) for database in databases])
+        # The largest take longest, and so they are begun first.
+        left = sorted(
+            databases.keys() - seen.keys(), key=lambda each: (-len(databases[each]), each)
+        )
+        await asyncio.gather(*[ask(database) for database in left])
         ran = _ran(self._chain, seen.values())
         return View(seen=seen, silent=silent, ran=ran, drifted=drifted)
+
+    async def _stamped(
+        self, databases: Mapping[tuple[str, str], Sequence[Place]]
+    ) -> dict[tuple[str, str], Mapping[str, Seen]]:
+        """Ask one database of each cluster which of the others lack nothing."""
+        clusters: dict[str, dict[str, str]] = {}
+        for (cluster, database), places in databases.items():
+            if len(places) == 1 and places[0].tier is Tier.DATABASE:
+                clusters.setdefault(cluster, {})[database] = places[0].schema
+        found: dict[tuple[str, str], Mapping[str, Seen]] = {}
+        revisions = self._chain.rendered.revisions
+        if self._chain.lack(Seen(schema="", revision=revisions[-1].id)).to_do:
+            return found
+        applied = [(each.id, each.digest) for each in revisions]
+        for cluster, schemas in clusters.items():
+            said = await self._read_stamps(cluster, [*schemas])
+            for database, schema in schemas.items():
+                if said.get(database) == stamp_of(schema, applied):
+                    whole = Seen(schema=schema, revision=revisions[-1].id)
+                    found[cluster, database] = {schema: whole}
+        return found
+
+    async def _read_stamps(self, cluster: str, databases: Sequence[str]) -> Mapping[str, str]:
+        """Read them over the first database; where that can't be reached each is asked itself."""
+        try:
+            async with self._crew.connection(cluster, databases[0]) as connection:
+                return await read_stamps(connection, databases)
+        except _UNANSWERED:
+            return {}
 
     def _comparable(
         self, places: Iterable[Place], there: Mapping[str, Seen], *, also_done: bool
