@@ -145,6 +145,12 @@ async def mark_dirty(connection: Connection, tenant_id: TenantId) -> bool:
     return await connection.fetchval(_SQL["mark_dirty"], tenant_id) is not None
 
 
+async def ask_again(connection: Connection, tenant: Tenant) -> None:
+    """Have the provider asked again because somebody doubts; raises Conflict without an account."""
+    if not await mark_dirty(connection, tenant.id):
+        raise Conflict(f"tenant {tenant.slug} has bought nothing, so nobody can be asked about it")
+
+
 async def set_contract(
     connection: Connection,
     tenant_id: TenantId,

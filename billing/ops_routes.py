@@ -28,7 +28,6 @@ from router.api.ops import Reference
 from router.api.shapes import Limit, List, Word
 from router.catalog import looks, tenants
 from router.catalog.looks import LookKind
-from router.errors import Conflict
 from router.words import TenantId
 
 if TYPE_CHECKING:
@@ -239,8 +238,7 @@ async def resync(
 ) -> Current:
     """A worker makes our side what the provider's says. 409 for a tenant without an account."""
     found, provider = await _find(errand, tenant), desk.provider
-    if not await accounts.mark_dirty(await errand.connection(), found.id):
-        raise Conflict(f"tenant {found.slug} has bought nothing, so nobody can be asked about it")
+    await accounts.ask_again(await errand.connection(), found)
     detail: dict[str, object] = {"provider": provider.name}
     await errand.note("billing.resync", found.slug, tenant_id=found.id, detail=detail)
     return await _kept(errand, desk, found)

@@ -18,6 +18,7 @@ from deploy.cli.domain import domain
 from deploy.cli.gate import gate
 from deploy.cli.inbox import inbox
 from deploy.cli.key import key
+from deploy.cli.life import LIFE_COMMANDS
 from deploy.cli.limits import limits
 from deploy.cli.login import login, logout
 from deploy.cli.me import me
@@ -70,7 +71,7 @@ COMMANDS = (
     me,
 )
 
-for command in ARCHIVE_COMMANDS:
+for command in (*ARCHIVE_COMMANDS, *LIFE_COMMANDS):
     tenant.add_command(command)
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from billing import accounts
 from billing.both_sides import both_sides
 from billing.price_list import listed_plans
 from billing.routes import PlanShown
 from deploy import payments
 from deploy.cli.reach import catalog_at, settings_for
-from deploy.cli.shell import asynchronous, json_option, progress, say, state_option
+from deploy.cli.shell import ACTOR, asynchronous, json_option, progress, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
-from router.catalog import tenants
+from router.catalog import audit, tenants
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -127,6 +128,33 @@ async def show(*, reference: str, state: Path, as_json: bool) -> None:
         show_json(found)
     else:
         _show_sides(found)
+
+
+@billing.command()
+@click.argument("reference", metavar="T")
+@click.option("--reason", required=True, help="Why, for the audit.")
+@state_option
+@json_option
+@asynchronous
+async def resync(*, reference: str, reason: str, state: Path, as_json: bool) -> None:
+    """Have the provider asked again about a tenant; a worker does it within some seconds."""
+    async with desk_at(state) as desk, desk.catalog.transaction() as connection:
+        tenant = (await tenants.get(connection, reference)).tenant
+        provider = desk.provider.name
+        await accounts.ask_again(connection, tenant)
+        deed = audit.Deed(
+            actor=ACTOR,
+            action="billing.resync",
+            target=tenant.slug,
+            tenant_id=tenant.id,
+            reason=reason,
+            detail={"provider": provider},
+        )
+        await audit.write(connection, deed)
+    if as_json:
+        show_json({"tenant": tenant.id, "provider": provider})
+    else:
+        say(f"{provider} is asked again about {tenant.slug}")
 
 
 def _show_report(report: Report) -> None:

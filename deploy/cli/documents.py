@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from router.words import Isolation, TenantStatus, Tier
+from router.catalog.latest import Lately
+from router.words import Isolation, Standing, TenantStatus, Tier
 
 if TYPE_CHECKING:
     from router.catalog.operations import Operation
@@ -69,11 +70,17 @@ class TenantDocument(msgspec.Struct, frozen=True, kw_only=True):
     placement: PlacementDocument | None
     created_at: datetime
     changed_at: datetime
+    standing: Standing = Standing.GOOD
     operation: OperationDocument | None = None
+    lately: Lately | None = None
 
     @classmethod
     def of(
-        cls, record: TenantRecord, *, operation: OperationDocument | None = None
+        cls,
+        record: TenantRecord,
+        *,
+        operation: OperationDocument | None = None,
+        lately: Lately | None = None,
     ) -> TenantDocument:
         """Flatten a record; the login of its placement is the platform's own."""
         tenant, place = record.tenant, record.tenant.placement
@@ -94,7 +101,9 @@ class TenantDocument(msgspec.Struct, frozen=True, kw_only=True):
             else None,
             created_at=record.created_at,
             changed_at=record.changed_at,
+            standing=tenant.standing,
             operation=operation,
+            lately=lately,
         )
 
 
@@ -107,6 +116,7 @@ def fields_of(document: TenantDocument) -> dict[str, object]:
         "id": document.id,
         "status": document.status.value,
         "plan": f"{document.plan} (version {document.plan_version})",
+        "standing": document.standing.value.replace("_", " "),
         "isolation": document.isolation.value,
         "placement": place
         and f"{place.tier.value}: {place.cluster}/{place.database}/{place.schema},"

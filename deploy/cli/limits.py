@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 from msgspec import UNSET
 
-from billing import overrides
+from billing import allowances, overrides
 from billing.overrides import Grant, Override
 from deploy.cli.reach import catalog_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
@@ -96,6 +96,32 @@ async def list_limits(*, reference: str, ended: bool, state: Path, as_json: bool
         rows,
         empty=f"{tenant.slug} has the limits of its plan, {tenant.plan}",
     )
+
+
+@limits.command("show")
+@click.argument("reference", metavar="T")
+@state_option
+@json_option
+@asynchronous
+async def show_limits(*, reference: str, state: Path, as_json: bool) -> None:
+    """Show each limit: what is used, what the plan says, and what holds."""
+    async with catalog_at(state) as catalog, catalog.connection() as connection:
+        found = await allowances.read(connection, await tenants.get(connection, reference))
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        (
+            each.limit,
+            each.used,
+            "none" if each.by_plan is None else each.by_plan,
+            "none" if each.allowed is None else each.allowed,
+            each.until and f"{each.until:%Y-%m-%d %H:%M} UTC",
+            each.reason,
+        )
+        for each in found.limits
+    ]
+    show_table(("limit", "used", "by the plan", "holds", "until", "reason"), rows, empty="")
 
 
 @limits.command("end")

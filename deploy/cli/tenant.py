@@ -15,18 +15,19 @@ from deploy.onboarding import NewTenant
 from deploy.operations import make_runner
 from deploy.renaming import NewNames
 from router.api.search import FOUND_MAX
-from router.catalog import loads, operations, search, tenants
+from router.catalog import latest, loads, operations, search, tenants
 from router.catalog.catalog import PAGE_ITEMS_MAX
 from router.catalog.loads import MINUTES_MAX, Measure
 from router.catalog.operations import OperationFilter, OperationState
 from router.catalog.tenants import TenantFilter
 from router.errors import ProvisionFailed
-from router.words import TenantStatus, Tier
+from router.words import Standing, TenantStatus, Tier
 
 BUSIEST_SHOWN = 20
 WAIT_S_MAX = 120.0
 TIERS = click.Choice([tier.value for tier in Tier])
 STATUSES = click.Choice([status.value for status in TenantStatus])
+STANDINGS = click.Choice([each.value for each in Standing])
 
 
 @click.group()
@@ -92,6 +93,8 @@ async def create(  # noqa: PLR0913 - one for each option
 @click.option("--plan", help="Only those of this plan.")
 @click.option("--tier", type=TIERS, help="Only those in this tier.")
 @click.option("--status", type=STATUSES, help="Only those of this status.")
+@click.option("--cluster", help="Only those whose rows are on it.")
+@click.option("--standing", type=STANDINGS, help="Only those whose payments stand so.")
 @click.option("--search", metavar="TEXT", help="Only those with this in the slug or the name.")
 @state_option
 @json_option
@@ -101,16 +104,23 @@ async def list_tenants(  # noqa: PLR0913 - one for each option
     plan: str | None,
     tier: str | None,
     status: str | None,
+    cluster: str | None,
+    standing: str | None,
     search: str | None,
     state: Path,
     as_json: bool,
 ) -> None:
-    """List the tenants by slug."""
+    """List the tenants by slug, with how busy and how large they are.
+
+    Requests are those of the last hour; sizes are what was measured last.
+    """
     chosen = TenantFilter(
         plan=plan,
         tier=Tier(tier) if tier else None,
         status=TenantStatus(status) if status else None,
         search=search,
+        cluster=cluster,
+        standing=Standing(standing) if standing else None,
     )
     documents: list[TenantDocument] = []
     async with catalog_at(state) as catalog:
@@ -120,17 +130,34 @@ async def list_tenants(  # noqa: PLR0913 - one for each option
                 page = await tenants.list_page(
                     connection, chosen, after=after, items_max=PAGE_ITEMS_MAX
                 )
-            documents += [TenantDocument.of(record) for record in page.items]
+                ids = [record.tenant.id for record in page.items]
+                lately = await latest.of(connection, ids)
+            documents += [
+                TenantDocument.of(record, lately=lately.get(record.tenant.id))
+                for record in page.items
+            ]
             if (after := page.next) is None:
                 break
     if as_json:
         show_json(documents)
         return
-    rows = [
-        (each.slug, each.name, each.plan, each.tier, each.status, each.id) for each in documents
-    ]
     show_table(
-        ("slug", "name", "plan", "tier", "status", "id"), rows, empty="there are no such tenants"
+        ("slug", "name", "plan", "tier", "cluster", "status", "standing", "requests", "bytes"),
+        [
+            (
+                each.slug,
+                each.name,
+                each.plan,
+                each.tier,
+                each.placement and each.placement.cluster,
+                each.status,
+                each.standing.value,
+                each.lately and each.lately.requests,
+                each.lately and each.lately.stored_bytes,
+            )
+            for each in documents
+        ],
+        empty="there are no such tenants",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -18,8 +19,10 @@ from router.api.parts import AgreedPlan, BillingTold
 from router.api.shapes import Email, Limit, List, Name, OperationShown, Word
 from router.api.tenant import ends_at, running_operation
 from router.api.usage import storage_bytes
-from router.catalog import invitations, members, tenants
+from router.catalog import invitations, latest, members, tenants
+from router.catalog.latest import Lately
 from router.catalog.tenants import TenantFilter, TenantRecord
+from router.connect import Connection
 from router.errors import Conflict
 from router.words import (
     Isolation,
@@ -89,7 +92,8 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
 
     ``members``, ``size_bytes``, ``billing``, ``operation`` and ``ends_at`` take a question each, so
     lists leave them null; so is the size in shared tables, and while the tenant is closed.
-    ``ends_at`` is the day on which it is erased, unless that is taken back.
+    ``ends_at`` is the day on which it is erased, unless that is taken back. ``lately`` is what was
+    counted and measured of it before; null in the answers of changes.
     """
 
     id: UUID
@@ -113,6 +117,7 @@ class OpsTenant(msgspec.Struct, frozen=True, kw_only=True):
     billing: BillingTold | None = None
     operation: OperationShown | None = None
     ends_at: datetime | None = None
+    lately: Lately | None = None
 
     @classmethod
     def of(cls, record: TenantRecord) -> OpsTenant:
@@ -182,14 +187,23 @@ async def list_tenants(  # noqa: PLR0913 - each argument is one filter of the qu
     tier: FromQuery[Tier | None] = None,
     status: FromQuery[TenantStatus | None] = None,
     search: Filter = None,
+    cluster: Filter = None,
+    standing: FromQuery[Standing | None] = None,
     limit: Limit = 50,
     after: Filter = None,
 ) -> List[OpsTenant]:
-    """`search` is a part of the slug or of the name."""
-    chosen = TenantFilter(plan=plan, tier=tier, status=status, search=search)
+    """`search` is a part of the slug or of the name. `lately` says how busy and large they are."""
+    chosen = TenantFilter(
+        plan=plan, tier=tier, status=status, search=search, cluster=cluster, standing=standing
+    )
     async with errand.parts.catalog.connection() as connection:
         page = await tenants.list_page(connection, chosen, after=after, items_max=limit)
-    return List(items=[OpsTenant.of(record) for record in page.items], next=page.next)
+        lately = await _lately(errand, connection, page.items)
+    shown = [
+        msgspec.structs.replace(OpsTenant.of(record), lately=lately.get(record.tenant.id))
+        for record in page.items
+    ]
+    return List(items=shown, next=page.next)
 
 
 @get("/tenants/{tenant:str}", tags=["operators"], summary="One tenant, with its size")
@@ -206,6 +220,7 @@ async def show_ops_tenant(
     async with parts.catalog.connection() as connection:
         record = await tenants.get(connection, tenant)
         count = await members.count(connection, record.tenant.id)
+        lately = await _lately(errand, connection, [record])
     return msgspec.structs.replace(
         OpsTenant.of(record),
         members=count,
@@ -213,6 +228,7 @@ async def show_ops_tenant(
         billing=await parts.billing.told(record.tenant),
         operation=await running_operation(parts, record.tenant),
         ends_at=await ends_at(parts, record.tenant),
+        lately=lately.get(record.tenant.id),
     )
 
 
@@ -276,6 +292,13 @@ async def _set_status(
     detail: dict[str, object] = {"from": found.status.value, "to": wanted.value}
     await errand.note(action, found.id, tenant_id=found.id, detail=detail)
     return await _shown(errand, found.id)
+
+
+async def _lately(
+    errand: Errand, connection: Connection, records: Sequence[TenantRecord]
+) -> dict[TenantId, Lately]:
+    ids = [record.tenant.id for record in records]
+    return await latest.of(connection, ids, revisions=errand.parts.migrating.revisions)
 
 
 async def _get(errand: Errand, reference: str) -> Tenant:

@@ -57,6 +57,8 @@ class TenantFilter(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier | None = None
     status: TenantStatus | None = None
     search: str | None = None
+    cluster: str | None = None
+    standing: Standing | None = None
 
 
 async def create(
@@ -134,6 +136,8 @@ async def list_page(
         chosen.tier,
         chosen.status,
         chosen.search,
+        chosen.cluster,
+        chosen.standing,
         items_max + 1,
     )
     items = tuple(_record(row) for row in rows[:items_max])

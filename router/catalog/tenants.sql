@@ -24,7 +24,9 @@ WHERE ($1::text IS NULL OR slug > $1)
     AND ($3::text IS NULL OR tier = $3)
     AND ($4::text IS NULL OR status = $4)
     AND ($5::text IS NULL OR position(lower($5) IN slug) > 0 OR position(lower($5) IN lower(name)) > 0)
-ORDER BY slug LIMIT $6
+    AND ($6::text IS NULL OR cluster = $6)
+    AND ($7::text IS NULL OR coalesce(standing, 'good') = $7)
+ORDER BY slug LIMIT $8
 
 -- name: is_reserved
 SELECT reason FROM catalog.reserved_slug WHERE slug = $1

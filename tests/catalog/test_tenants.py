@@ -11,7 +11,7 @@ from router.catalog import Catalog, claims, placements, plans, tenants
 from router.catalog.tenants import TenantFilter
 from router.connect import Connection
 from router.errors import Conflict, NotFound, Unprocessable
-from router.words import Isolation, Limits, TenantStatus, Tier
+from router.words import Isolation, Limits, Standing, TenantStatus, Tier
 from tests.catalog.worlds import add_tenant, place, serve_domain
 
 
@@ -156,8 +156,14 @@ async def test_lists_go_on_where_they_stopped(catalog: Catalog) -> None:
             if after is None:
                 break
         none = await tenants.list_page(connection, TenantFilter(search="listed%"))
+        assert none.items == ()
+        for wanted, many in (
+            (TenantFilter(search="listed-", cluster="elsewhere"), 0),
+            (TenantFilter(search="listed-", standing=Standing.GRACE), 0),
+            (TenantFilter(search="listed-", standing=Standing.GOOD), len(seen)),
+        ):
+            assert len((await tenants.list_page(connection, wanted)).items) == many
     assert seen == [f"listed-{number}" for number in range(5)]
-    assert none.items == ()
 
 
 async def test_a_tenant_keeps_the_limits_it_bought(catalog: Catalog) -> None:

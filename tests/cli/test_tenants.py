@@ -46,11 +46,36 @@ def test_without_wait_the_worker_makes_the_place(stack: Stack) -> None:
 
 
 def test_a_list_can_be_narrowed(stack: Stack) -> None:
+    place = stack.ask("tenant", "show", "city-records", "--json").document()["placement"]
+    assert isinstance(place, dict)
     for words in (("--plan", "pro"), ("--tier", "schema"), ("--search", "CITY")):
         listed = stack.ask("tenant", "list", *words, "--status", "active", "--json").documents()
         slugs = {str(each["slug"]) for each in listed}
         assert "city-records" in slugs
         assert "corner-records" not in slugs
+    here = stack.ask("tenant", "list", "--cluster", str(place["cluster"]), "--json").documents()
+    found = next(each for each in here if each["slug"] == "city-records")
+    assert isinstance(found["lately"], dict)
+    assert sorted(found["lately"]) == [
+        *("active_at", "is_behind", "requests", "revision", "stored_bytes"),
+    ]
+    assert stack.ask("tenant", "list", "--standing", "read_only", "--json").documents() == []
+
+
+def test_a_tenants_life_people_and_tables_are_told(stack: Stack) -> None:
+    told = stack.ask("tenant", "timeline", "city-records", "--json").documents()
+    assert "tenant.create" in [each["what"] for each in told]
+    assert "tenant.create" in stack.ask("tenant", "timeline", "city-records").out
+    people = stack.ask("tenant", "members", "city-records", "--json").document()
+    assert set(people) == {"members", "invitations"}
+    assert stack.ask("tenant", "members", "city-records").status == 0
+    tables = stack.ask("tenant", "tables", "city-records", "--json").documents()
+    assert "genre" in [each["table"] for each in tables]
+    allowances = stack.ask("limits", "show", "city-records", "--json").document()
+    assert allowances["plan"] == "pro"
+    assert "api_calls_per_month" in stack.ask("limits", "show", "city-records").out
+    for words in (("tenant", "timeline"), ("tenant", "tables"), ("limits", "show")):
+        assert "nobody-here" in stack.ask(*words, "nobody-here").sentence()
 
 
 def test_a_suspended_tenant_is_not_served_until_it_is_resumed(stack: Stack) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from router.catalog import latest, loads, usage
+from router.catalog.loads import Load
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 
 
@@ -53,7 +55,7 @@ async def test_each_limit_is_told_beside_its_plans(made: GatewayWorld, shop: Cus
     assert (before["plan"], before["features_override"]) == ("pro", None)
     given: dict[str, object] = {}
     for value, until in ((70, None), (71, "2099-01-01T00:00:00Z")):
-        body = {"limits": {"seats": value, "features": []}, "until": until}
+        body: dict[str, object] = {"limits": {"seats": value, "features": ["x"]}, "until": until}
         given = expect(
             await made.client.post(f"{path}/limits", json=body, headers=ops("a deal")), 201
         )
@@ -64,7 +66,7 @@ async def test_each_limit_is_told_beside_its_plans(made: GatewayWorld, shop: Cus
     assert seats["by_plan"] == next(
         each["by_plan"] for each in before["limits"] if each["limit"] == "seats"
     )
-    assert (after["features"], after["features_override"]) == ([], given["id"])
+    assert (after["features"], after["features_override"]) == (["x"], given["id"])
     assert after["features_by_plan"] == before["features_by_plan"]
 
 
@@ -100,3 +102,41 @@ async def test_the_size_is_left_out_for_whoever_does_not_ask(
     assert whole["size_bytes"] > 0
     assert brief["size_bytes"] is None
     assert (whole["ends_at"], brief["ends_at"]) == (None, None)
+
+
+async def test_a_list_says_how_busy_and_large_each_tenant_is(
+    made: GatewayWorld, shop: Customer
+) -> None:
+    async with made.platform.catalog.connection() as connection:
+        load = Load(tenant_id=shop.id, requests=41, busy_ms=1, waiting_ms=0)
+        await loads.add(connection, [load])
+        await usage.measure(connection, shop.id, usage.STORAGE_BYTES, 12_345)
+    whole = expect(await made.client.get(f"/api/ops/tenants/{shop.slug}", headers=ops()), 200)
+    path = f"/api/ops/tenants?search={shop.slug}&standing=good"
+    path += f"&cluster={whole['placement']['cluster']}"
+    told = expect(await made.client.get(path, headers=ops()), 200)["items"]
+    assert [each["slug"] for each in told] == [shop.slug]
+    lately = told[0]["lately"]
+    assert (lately["requests"], lately["stored_bytes"]) == (41, 12_345)
+    assert lately["active_at"] is not None
+    assert whole["lately"] == lately
+    for narrowed in ("standing=grace", "cluster=nowhere"):
+        path = f"/api/ops/tenants?search={shop.slug}&{narrowed}"
+        assert expect(await made.client.get(path, headers=ops()), 200)["items"] == []
+    expect(await made.client.get("/api/ops/tenants?standing=tall", headers=ops()), 400)
+
+
+@pytest.mark.parametrize(
+    ("revision", "revisions", "told"),
+    [
+        ("0002", ("0001", "0002"), False),
+        ("0001", ("0001", "0002"), True),
+        ("0003", ("0001", "0002"), None),
+        (None, ("0001", "0002"), None),
+        ("0001", (), None),
+    ],
+)
+def test_a_place_is_behind_only_where_that_is_known(
+    *, revision: str | None, revisions: tuple[str, ...], told: bool | None
+) -> None:
+    assert latest.is_behind(revision, revisions) is told

@@ -104,6 +104,12 @@ async def test_tenants_are_found_by_filters_and_paged_by_a_cursor(
     await operator.get(f"/console/tenants?search={shop.slug}&after={shop.slug}")
     assert "No tenant is like that" in operator.text
     assert (await operator.get("/console/tenants?tier=palace")).status_code == 400
+    for narrowed in ("standing=grace", "cluster=dedicated-1"):
+        await operator.get(f"/console/tenants?search={shop.slug}&{narrowed}")
+        assert shop.slug not in operator.text
+        assert "Show all of them" in operator.text
+    await operator.get(f"/console/tenants?search={shop.slug}&standing=good&cluster=shared-1")
+    assert shop.slug in operator.text
 
 
 async def test_a_change_without_a_reason_is_asked_again(operator: Surfer, shop: Customer) -> None:

@@ -6,12 +6,6 @@ import pytest
 
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 from tests.web.surfing import Surfer
-from tests.web.test_console import staff
-
-
-@pytest.fixture(scope="module")
-async def operator(made: GatewayWorld) -> Surfer:
-    return await staff(made, "operator")
 
 
 @pytest.fixture(scope="module")

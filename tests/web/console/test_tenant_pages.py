@@ -6,20 +6,9 @@ import pytest
 
 from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
 from tests.web.surfing import Surfer
-from tests.web.test_console import staff
 from web.console.tenant.dossier import TABS
 
 PATHS = [path for path, _ in TABS]
-
-
-@pytest.fixture(scope="module")
-async def operator(made: GatewayWorld) -> Surfer:
-    return await staff(made, "operator")
-
-
-@pytest.fixture(scope="module")
-async def observer(made: GatewayWorld) -> Surfer:
-    return await staff(made, "observer")
 
 
 @pytest.fixture(scope="module")
