@@ -13,8 +13,10 @@ from tests.cli.worlds import Stack
 KEYS = {
     *("id", "tenant", "source", "target", "state", "step", "rows_copied", "rows_total"),
     *("lag_rows", "pause_ms", "proof", "attempts", "started_at", "finished_at", "error"),
-    *("settled_at", "undo_until"),
+    *("settled_at", "undo_until", "awaits_cut_over", "hurried_at", "log_bytes"),
+    *("paused_at", "paused_by", "paused_reason", "held_at", "held_by", "held_reason"),
 }
+WORDS = ("pause", "resume", "hold", "release", "cut-over")
 
 
 def new_tenant(stack: Stack, plan: str = "starter") -> str:
@@ -73,6 +75,28 @@ def test_a_move_is_asked_for_pinned_shown_and_listed(stack: Stack) -> None:
         assert word in people
 
 
+def test_a_move_is_held_paused_resumed_and_cut_over(stack: Stack) -> None:
+    slug = new_tenant(stack)
+    held: dict[str, Any] = stack.ask(
+        *("promote", slug, "--to", "schema", "--hold", "--wait", "--reason", "on Sunday", "--json")
+    ).document()["move"]
+    assert (held["state"], held["step"], held["awaits_cut_over"]) == ("running", "verified", True)
+    move_id: str = held["id"]
+    shown = stack.ask("move", "show", move_id).out
+    assert "ready, and held before its switch by operator:cli: on Sunday" in shown
+    paused = stack.ask("move", "pause", move_id, "--reason", "too busy", "--json").document()
+    assert (paused["paused_reason"], paused["awaits_cut_over"]) == ("too busy", False)
+    assert "paused by operator:cli: too busy" in stack.ask("move", "show", move_id).out
+    # While it is paused: released, the worker would switch it at once.
+    assert stack.ask("move", "release", move_id, "--json").document()["held_at"] is None
+    assert stack.ask("move", "hold", move_id, "--json").document()["held_at"] is not None
+    assert stack.ask("move", "resume", move_id, "--json").document()["paused_at"] is None
+    done = stack.ask("move", "cut-over", move_id, "--wait", "--json").document()
+    assert (done["state"], done["held_at"]) == ("done", None)
+    for word in WORDS:
+        assert "undo it instead" in stack.ask("move", word, move_id).sentence()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -88,10 +112,10 @@ def test_a_move_is_asked_for_pinned_shown_and_listed(stack: Stack) -> None:
         ),
         *(
             (("move", verb, str(uuid.UUID(int=7))), "there is no move")
-            for verb in ("show", "cancel", "undo", "settle")
+            for verb in ("show", "cancel", "undo", "settle", *WORDS)
         ),
     ],
-    ids=["home", "nobody", "nowhere", "wrong kind", "show", "cancel", "undo", "settle"],
+    ids=["home", "nobody", "nowhere", "wrong kind", "show", "cancel", "undo", "settle", *WORDS],
 )
 def test_what_can_not_be_is_one_sentence(stack: Stack, words: tuple[str, ...], told: str) -> None:
     assert told in stack.ask(*words).sentence()
