@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from billing.desk import Desk, Wanted
 from billing.seen import Charge, Interval, Preview
 from router.api import router_behind
 from router.api.door import NEEDS, admit_anyone, admit_member
-from router.api.errand import Errand, MemberErrand
+from router.api.errand import MemberErrand
 from router.api.shapes import List, Word
 from router.catalog.roles import Permission
 from router.words import Limits, Tier
@@ -267,7 +268,12 @@ def _without_error(shown: Current) -> Current:
     return msgspec.structs.replace(shown, error=None)
 
 
-def _key(errand: Errand) -> str:
-    """Name the request to the provider: repeated under one Idempotency-Key, it is one request."""
-    given = errand.asked.key if errand.asked is not None else uuid4().hex
-    return f"{errand.actor} {given}"
+def _key(errand: MemberErrand) -> str:
+    """Name the request to the provider: repeated under one Idempotency-Key, it is one request.
+
+    A person may draw the same key in two tenants.
+    """
+    if errand.asked is None:
+        return uuid4().hex
+    told = f"{errand.actor} {errand.tenant.id} {errand.asked.key}"
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -39,6 +39,9 @@ PIECE_BYTES = 256_000
 _LEVEL = 4
 #: What the list of an archive's files may take: those of ten thousand tables fit.
 _DIRECTORY_BYTES_MAX = 2_000_000
+#: These are unpacked piece by piece, and no further than the size that is told.
+_FORMS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_IS_ENCRYPTED = 0x1
 #: The fixed part of a ZIP file's last record: PKWARE's APPNOTE, 4.3.16; and of the 64-bit ones.
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
@@ -175,6 +178,7 @@ class OpenArchive:
     def __init__(self, file: zipfile.ZipFile, told_sum: str) -> None:
         self._zip = file
         self.sha256 = told_sum
+        self._check_forms()
         head = self._document(HEAD_FILE)
         self.head: Head = read_head(head)
         self.seal: Seal = read_seal(self._document(SEAL_FILE))
@@ -221,6 +225,16 @@ class OpenArchive:
             return self._zip.read(info)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
             raise Unprocessable(f"{name} of the archive can't be read: {error}") from error
+
+    def _check_forms(self) -> None:
+        """Refuse what we never write: some forms unpack to gigabytes whatever size they tell."""
+        for info in self._zip.infolist():
+            is_ours = info.compress_type in _FORMS and not info.flag_bits & _IS_ENCRYPTED
+            if not is_ours:
+                raise Unprocessable(
+                    f"{info.filename[:80]!r} of the archive is encrypted, or packed in a way that "
+                    "archives aren't"
+                )
 
     def _check_files(self) -> None:
         tables = [each.name for each in self.head.tables]

@@ -48,9 +48,11 @@ class Outside:
         """Return an address that may be asked, as far as its spelling tells."""
         try:
             parsed = httpx.URL(url)
+            # What is spelled in Punycode is read only here, and may be none.
+            has_host = bool(parsed.host)
         except (httpx.InvalidURL, TypeError, ValueError):
             raise _refused(url, "it is no URL") from None
-        if len(url) > URL_LENGTH_MAX or not parsed.host:
+        if len(url) > URL_LENGTH_MAX or not has_host:
             raise _refused(url, "it is no URL")
         if parsed.scheme != "https" and not (self._allow_private and parsed.scheme == "http"):
             raise _refused(url, "it must begin with https://")
@@ -105,9 +107,13 @@ class Outside:
 
     async def _address(self, url: httpx.URL) -> IPv4Address | IPv6Address:
         port = url.port or _HTTPS_PORT
-        found = await asyncio.get_running_loop().getaddrinfo(
-            url.host, port, type=socket.SOCK_STREAM
-        )
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                url.host, port, type=socket.SOCK_STREAM
+            )
+        except UnicodeError:
+            # Of a label that is empty, or longer than any.
+            raise _refused(str(url), "its name can't be one") from None
         addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         if not self._allow_private and not all(is_public(each) for each in addresses):
             raise _refused(str(url), "its address is a private one")

@@ -133,7 +133,11 @@ async def fetch_export(
     request: Request[Any, Any, Any],
     export_id: FromPath[UUID],
 ) -> Stream:
-    """A ZIP of CSV files. One that was cut goes on where it was, by `Range` with `If-Range`."""
+    """A ZIP of CSV files. One that was cut goes on where it was, by `Range` with `If-Range`.
+
+    All rows are in it, so it takes `rows.read` too.
+    """
+    errand.demand(Permission.ROWS_READ)
     export = await _get(errand, export_id)
     path = errand.parts.archives.path_of(export) if export.has_file else None
     size = await asyncio.to_thread(_size, path)

@@ -81,8 +81,8 @@ async def admit_member(parts: Parts, scope: HTTPScope) -> Errand:
     )
     structlog.contextvars.bind_contextvars(tenant=str(tenant.id), tier=tenant.tier)
     needs: Permission | None = scope["route_handler"].opt[NEEDS]
-    if needs is not None and not errand.role.allows(needs):
-        raise NotAllowed(f"the role {errand.role.name} may not do that: it lacks {needs}")
+    if needs is not None:
+        errand.demand(needs)
     return errand
 
 

@@ -18,9 +18,9 @@ from router.catalog.answers import Answer, Asked
 from router.catalog.audit import Deed
 from router.catalog.credentials import Credential, Staff
 from router.catalog.letters import Letter
-from router.catalog.roles import Role
+from router.catalog.roles import Permission, Role
 from router.catalog.sessions import Opening
-from router.errors import PlatformError
+from router.errors import NotAllowed, PlatformError
 from router.gateway.source import UNKNOWN
 from router.words import Tenant, TenantId
 
@@ -158,6 +158,11 @@ class MemberErrand(Errand):
         self.credential = credential
         self.tenant = tenant
         self.role: Role = role
+
+    def demand(self, needed: Permission) -> None:
+        """Raise NotAllowed when the caller's role lacks a permission."""
+        if not self.role.allows(needed):
+            raise NotAllowed(f"the role {self.role.name} may not do that: it lacks {needed}")
 
     async def record(
         self, action: str, target: object, detail: dict[str, object] | None = None

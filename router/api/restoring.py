@@ -52,8 +52,10 @@ async def restore_export(
 ) -> CopyBegun:
     """Its owner is the person who asks, with a proved address; it begins on the plan starter.
 
-    Nothing is restored over a workspace. Five a day: each takes a slug for ever.
+    Nothing is restored over a workspace. Five a day: each takes a slug for ever. Whoever owns it
+    reads all rows, so it takes `rows.read` too.
     """
+    errand.demand(Permission.ROWS_READ)
     parts = errand.parts
     async with parts.catalog.connection() as connection:
         export = await archives.get_export(connection, export_id, tenant_id=errand.tenant.id)

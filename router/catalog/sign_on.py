@@ -115,7 +115,7 @@ async def remove(connection: Connection, tenant_id: TenantId) -> None:
 
 
 async def has_domain(connection: Connection, tenant_id: TenantId, domain: str) -> bool:
-    """Tell whether a tenant has verified a domain, or one below it."""
+    """Tell whether a tenant has verified a domain, or one above it."""
     found: bool = await connection.fetchval(_SQL["has_domain"], tenant_id, domain)
     return found
 

@@ -31,10 +31,11 @@ WHERE d.domain = $1 AND t.status <> 'erased'
 DELETE FROM catalog.single_sign_on WHERE tenant_id = $1 RETURNING tenant_id
 
 -- name: has_domain
--- A tenant shows that a domain is its own by a verified domain of its address, or of a parent.
+-- Whoever has a domain has what is below it, and nothing above: a name below somebody else's domain
+-- is easily had.
 SELECT EXISTS (
     SELECT FROM catalog.domain
-    WHERE tenant_id = $1 AND verified_at IS NOT NULL AND (name = $2 OR name LIKE '%.' || $2))
+    WHERE tenant_id = $1 AND verified_at IS NOT NULL AND ($2 = name OR $2 LIKE '%.' || name))
 
 -- name: begin
 INSERT INTO catalog.sign_on_round

@@ -21,7 +21,7 @@ from deploy.keeping import Keeping
 from deploy.operations import make_runner
 from promotion.faults import EXPORT_POINTS
 from router.api.archives import part_of
-from router.catalog import accounts
+from router.catalog import accounts, roles
 from router.catalog.archives import EXPORTS_KEPT_MAX
 from router.words import Tier
 from tests.archive.test_round_trip import filled, tables_of
@@ -184,6 +184,21 @@ async def test_whose_archive_it_is_not_finds_none(made: GatewayWorld, shop: Cust
     expect(await made.client.delete(path, headers=stranger.headers), 404)
     expect(await made.client.post("/api/exports", headers=viewer), 403)
     assert (await fetched(made, shop, told["id"])).status_code == 200
+    expect(await made.client.delete(path, headers=shop.headers), 204)
+
+
+async def test_who_may_not_read_rows_reads_no_archive_of_them(
+    made: GatewayWorld, shop: Customer
+) -> None:
+    told = await taken(made, shop)
+    async with made.platform.catalog.transaction() as connection:
+        await roles.put(connection, shop.id, "janitor", ["settings.write", "keys.write"])
+    janitor = bearer(await make_key(made.client, shop.token, role="janitor"))
+    path = f"/api/exports/{told['id']}"
+    expect(await made.client.get(path, headers=janitor), 200)
+    for method, where, body in (("GET", "file", None), ("POST", "restore", {"slug": new_slug()})):
+        answer = await made.client.request(method, f"{path}/{where}", json=body, headers=janitor)
+        assert "rows.read" in expect(answer, 403)["detail"]
     expect(await made.client.delete(path, headers=shop.headers), 204)
 
 

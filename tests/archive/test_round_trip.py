@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import pytest
 
@@ -11,6 +14,7 @@ from deploy import archiving
 from deploy.archiving import WantedRestore
 from deploy.operations import make_runner
 from promotion.archive_file import check
+from promotion.archive_form import COMMENT, COMMENT_BYTES, HEAD_FILE
 from router.catalog import archives, tenants
 from router.catalog.moves import By
 from router.catalog.operations import OperationState
@@ -141,6 +145,29 @@ async def test_an_archive_that_was_cut_or_altered_is_refused_wherever_it_was(
             await check(spoilt, bytes_max=10**9, after_piece=lambda _: None)
     with pytest.raises(Unprocessable, match="unpacks to"):
         await check(file, bytes_max=100, after_piece=lambda _: None)
+
+
+async def test_a_small_file_that_unpacks_to_gigabytes_is_refused_before_it_does(
+    tmp_path: Path,
+) -> None:
+    packed = [odd(tmp_path / f"{form}.zip", form) for form in (ZIP_BZIP2, ZIP_LZMA)]
+    for file in (*packed, odd(tmp_path / "secret.zip", ZIP_DEFLATED, is_encrypted=True)):
+        with pytest.raises(Unprocessable, match="packed in a way"):
+            await check(file, bytes_max=10**9, after_piece=lambda _: None)
+
+
+def odd(file: Path, form: int, *, is_encrypted: bool = False) -> Path:
+    """Write what ends like an archive, and is packed as none is."""
+    written = io.BytesIO()
+    with ZipFile(written, "w", compression=form) as made:
+        made.writestr(HEAD_FILE, b" " * 1_000_000)
+        made.comment = b"\0" * COMMENT_BYTES
+    data = bytearray(written.getvalue()[:-COMMENT_BYTES])
+    if is_encrypted:
+        data[data.index(b"PK\x03\x04") + 6] |= 1
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(bytes(data) + (COMMENT + hashlib.sha256(data).hexdigest()).encode())
+    return file
 
 
 async def test_a_rehearsal_proves_and_leaves_nothing(

@@ -314,3 +314,16 @@ async def test_operators_have_the_provider_asked_again(made: GatewayWorld, strip
     path = f"/api/ops/tenants/{nobody.slug}/billing/resync"
     refused = expect(await made.client.post(path, headers=ops("a doubt")), 409)
     assert "has bought nothing" in refused["detail"]
+
+
+async def test_one_key_in_two_tenants_is_two_requests_to_the_provider(made: GatewayWorld) -> None:
+    first = await sign_up(made.client)
+    second = await sign_up(made.client, email=first.email)
+    key, urls = {"Idempotency-Key": "k" * 200}, set[str]()
+    for _ in range(2):
+        for tenant in (first, second):
+            answer = await made.client.post(
+                "/api/billing/checkout", json={"plan": "pro"}, headers={**tenant.headers, **key}
+            )
+            urls.add(str(expect(answer, 200)["url"]))
+    assert len(urls) == 2, "one for each, and no third one"

@@ -36,6 +36,27 @@ def test_an_address_of_the_internet_is(address: str) -> None:
     assert is_public(ip_address(address))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://{'a' * 64}.example",
+        "https://a..example",
+        "https://.example",
+        f"https://xn--{'a' * 80}",
+        "https://[::1",
+        "https://a b.example",
+        "https://a.invalid:99999",
+    ],
+)
+async def test_what_is_no_address_is_refused_in_words(url: str) -> None:
+    outside = Outside()
+    try:
+        with pytest.raises(Unprocessable, match="can't be asked"):
+            await outside.get(url)
+    finally:
+        await outside.close()
+
+
 async def test_without_the_setting_no_provider_is_in_the_clear_or_on_loopback(
     provider: Provider,
 ) -> None:

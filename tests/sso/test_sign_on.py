@@ -291,6 +291,21 @@ async def test_a_domain_is_shown_to_be_one_s_own_first(
     expect(missing, 404)
 
 
+async def test_a_domain_is_shown_by_itself_or_one_above_and_never_by_one_below(
+    made: GatewayWorld, shop: Customer, provider: Provider
+) -> None:
+    name = f"{shop.slug}.firm.example"
+    async with made.platform.catalog.connection() as connection:
+        await connection.execute(
+            "INSERT INTO catalog.domain (name, tenant_id) VALUES ($1, $2)", name, shop.id
+        )
+    for theirs in ("firm.example", f"not-{name}"):
+        refused = await put(made, shop, provider, email_domains=[theirs])
+        assert "is yours" in expect(refused, 403)["detail"]
+    for own in (name, f"mail.{name}"):
+        expect(await put(made, shop, provider, email_domains=[own]), 200)
+
+
 async def test_the_secret_is_sealed_and_goes_nowhere_else(
     made: GatewayWorld, shop: Customer, provider: Provider
 ) -> None:

@@ -109,6 +109,20 @@ async def test_a_log_in_draws_a_new_session_whatever_the_browser_had(
     assert surfer.token not in {None, planted}
 
 
+async def test_a_log_in_ends_the_session_that_it_takes_the_place_of(
+    made: GatewayWorld, surfer: Surfer, shop: Customer
+) -> None:
+    await surfer.log_in(shop)
+    before = surfer.token
+    assert before is not None
+    await surfer.get("/account")
+    tab = dict(surfer.forms["/logout"])
+    login = {**tab, "email": shop.email, "password": PASSWORD, "next": "/"}
+    assert (await surfer.post("/login", login)).status_code == 303
+    assert surfer.token not in {None, before}
+    await until_refused(made.client, before)
+
+
 async def test_log_out_ends_the_session_itself(
     made: GatewayWorld, surfer: Surfer, shop: Customer
 ) -> None:

@@ -38,6 +38,7 @@ async def log_in(
     except Refused as refused:
         said = form.said(refused)
         return visitor.page("accounts/login.html", {"next": where}, form=said)
+    await visitor.give_way(opened.token)
     return visitor.entered(opened.token, opened.expires_at, where)
 
 

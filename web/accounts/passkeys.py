@@ -53,6 +53,7 @@ async def log_in(
         )
     except Refused as refused:
         return _log_in_page(visitor, where, form.said(refused))
+    await visitor.give_way(opened.token)
     return visitor.entered(opened.token, opened.expires_at, where)
 
 
