@@ -1,4 +1,4 @@
-"""Has the doctor look from time to time, and keeps what it found for the console."""
+"""Has the doctor look from time to time, and the canaries fly; keeps what they found."""
 
 from __future__ import annotations
 
@@ -7,17 +7,53 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
+from prometheus_client import CollectorRegistry, Gauge
 
+from deploy.canaries import release_all
 from deploy.checks import find_all
-from deploy.doctor import RULES
-from router.catalog import checkups
+from deploy.doctor import RULES, in_order
+from router.catalog import checkups, looks
+from router.catalog.canaries import Canaries
+from router.catalog.looks import LookKind
 
 if TYPE_CHECKING:
     from deploy.platform import Platform
+    from router.catalog import Catalog
 
 #: How soon a look that somebody asks for begins.
 _ASK_S = 2.0
+_FIGURES_S = 15.0
 _log = structlog.get_logger("stepwell.checkup")
+
+
+class CheckupFigures:
+    """Each figure is of the whole installation, so any worker's will do."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._grave = Gauge(
+            "stepwell_doctor_grave_findings",
+            "What the doctor and the canaries found last, and that is grave",
+            registry=registry,
+        )
+        self._seen = Gauge(
+            "stepwell_canaries_seen",
+            "Relations of shared tables in which one canary reached another one's rows, by role",
+            registry=registry,
+        )
+
+    async def keep(self, catalog: Catalog) -> None:
+        """Read until cancelled."""
+        while True:
+            await self.read(catalog)
+            await asyncio.sleep(_FIGURES_S)
+
+    async def read(self, catalog: Catalog) -> None:
+        """Read once."""
+        async with catalog.connection() as connection:
+            last = await checkups.last(connection)
+            flown = await looks.last(connection, LookKind.CANARIES, Canaries)
+        self._grave.set(sum(each.grave for each in last.findings) if last else 0)
+        self._seen.set(sum(len(each.found.seen) for each in flown if each.found))
 
 
 async def keep_checked(platform: Platform) -> None:
@@ -33,7 +69,7 @@ async def keep_checked(platform: Platform) -> None:
 
 async def check_up(platform: Platform) -> None:
     """Look now, and keep what is found."""
-    findings = await find_all(platform)
+    findings = in_order([*await find_all(platform), *await release_all(platform)])
     for finding in findings:
         if finding.grave:
             _log.error(finding.rule, object=finding.object, where=finding.where)

@@ -15,7 +15,7 @@ from deploy.accesses import end_accesses
 from deploy.answering import answering
 from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
-from deploy.checkup import keep_checked
+from deploy.checkup import CheckupFigures, keep_checked
 from deploy.domains import DomainKeeper
 from deploy.keeping import Keeping
 from deploy.mail.chores import mail_chores
@@ -55,11 +55,13 @@ async def _work(settings: Settings) -> None:
     platform = Platform(settings)
     await check_revision(platform)
     registry, provider = CollectorRegistry(), payments.make_provider(settings)
+    figures = CheckupFigures(registry)
     async with running(platform), answering(settings.worker_port, registry):
         _log.info("working", product=settings.product)
         chores = {
             "reference tables": ReferenceKeeper(platform).keep,
             "checkup": lambda: keep_checked(platform),
+            "checkup figures": lambda: figures.keep(platform.catalog),
             "cluster figures": lambda: keep_measured(platform),
             "watchdog": lambda: watch(platform),
             "domains": DomainKeeper(platform).keep,

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from deploy.doctor.billing_rules import BILLING_GIVEN, BILLING_RULES
+from deploy.doctor.canary_rule import CANARY_SEEN
 from deploy.doctor.database_rules import (
     DATABASE_GIVEN,
     DATABASE_RULES,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from router.fleet import Fleet
     from router.words import Cluster
 
-#: Every rule, in the order of the reference.
+#: Every rule, in the order of the reference; deploy/canaries.py sees to the last of the databases'.
 RULES: tuple[Rule, ...] = (
     UNREACHABLE,
     CAPACITY,
@@ -57,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     *CLUSTER_RULES,
     GATE_MISSING,
     *DATABASE_RULES,
+    CANARY_SEEN,
     *TABLE_RULES,
     *BILLING_RULES,
     *MAIL_RULES,

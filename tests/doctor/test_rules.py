@@ -110,6 +110,8 @@ ELSEWHERE = {
     "server-unsupported",
     "server-version",
     "gate-missing",
+    # tests/doctor/test_canaries.py
+    "canary-seen",
 }
 
 

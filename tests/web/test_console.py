@@ -282,19 +282,27 @@ async def test_the_doctors_report_is_kept_and_renewed_when_asked_for(
         async with asyncio.timeout(60):
             while "Every rule holds" not in (await operator.get(path), operator.text)[1]:
                 await asyncio.sleep(0.1)
+        told = expect(await made.client.get("/api/ops/isolation", headers=ops(None)), 200)
+        (flown,) = told["canaries"]
+        assert flown["where"] == f"shared-1/{await shared_database(made)}"
+        assert (flown["error"], flown["found"]["seen"]) == (None, [])
+        assert flown["found"]["marked"] == flown["found"]["tables"] > 0
+        assert "No canary flew yet" not in operator.text
         async with made.platform.fleet.admin("shared-1", await shared_database(made)) as connection:
-            await connection.execute("ALTER TABLE shared.genre NO FORCE ROW LEVEL SECURITY")
+            await connection.execute("ALTER TABLE shared.genre DISABLE ROW LEVEL SECURITY")
         await operator.submit(path, {"reason": "something was changed by hand"})
         async with asyncio.timeout(60):
             while "grave" not in (await operator.get(path), operator.text)[1]:
                 await asyncio.sleep(0.1)
         assert "genre" in operator.text
+        assert "canary-seen" in operator.text
+        assert "as stepwell_app" in operator.text
         await operator.get("/console")
         assert "grave holes" in operator.text
     finally:
         await end(looking)
         async with made.platform.fleet.admin("shared-1", await shared_database(made)) as connection:
-            await connection.execute("ALTER TABLE shared.genre FORCE ROW LEVEL SECURITY")
+            await connection.execute("ALTER TABLE shared.genre ENABLE ROW LEVEL SECURITY")
 
 
 async def shared_database(made: GatewayWorld) -> str:
