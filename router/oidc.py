@@ -133,6 +133,12 @@ async def read_id_token(
     outside: Outside, provider: Provider, client: Client, *, id_token: str, nonce: str
 ) -> Person:
     """Believe an ID token, or raise Unprocessable."""
+    claims = await open_id_token(outside, provider, id_token=id_token)
+    return check_claims(claims, provider, client, nonce=nonce)
+
+
+async def open_id_token(outside: Outside, provider: Provider, *, id_token: str) -> dict[str, Any]:
+    """Return what a token says that the provider signed; whether it is for us isn't looked at."""
     told = await outside.get(provider.jwks_uri)
     try:
         # Keys of our own secret's kind are no keys: they would let HS256 in by another door.
@@ -140,7 +146,7 @@ async def read_id_token(
         token = jwt.decode(id_token, KeySet.import_key_set({"keys": keys}), [*ALGORITHMS])
     except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise _refused(f"its signature can't be checked ({type(error).__name__})") from error
-    return check_claims(token.claims, provider, client, nonce=nonce)
+    return token.claims
 
 
 def check_claims(
@@ -188,7 +194,10 @@ def _number(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refused(f"its {name} is no time")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _refused(f"its {name} is no time") from None
 
 
 def _refused(reason: str) -> Unprocessable:

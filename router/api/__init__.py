@@ -145,6 +145,7 @@ from router.api.sso import (
     show_sign_on,
     start_sign_on,
 )
+from router.api.sso_trials import begin_trial, finish_trial
 from router.api.staff import add_staff, list_staff, remove_staff
 from router.api.tenant import change_tenant, show_tenant
 from router.api.usage import show_usage
@@ -230,6 +231,8 @@ _PEOPLE: Sequence[ControllerRouterHandler] = (
     show_sign_on,
     put_sign_on,
     remove_sign_on,
+    begin_trial,
+    finish_trial,
     list_domains,
     claim_domain,
     check_domain,

@@ -22,11 +22,11 @@ from router.api.entering import LoggedIn, enter
 from router.api.errand import Errand, MemberErrand
 from router.api.features import require_feature
 from router.api.seats import check_seat
-from router.api.shapes import Email, Name
+from router.api.shapes import Email, Name, Word
 from router.catalog import accounts, members, sign_on, tenants
 from router.catalog.accounts import Account, check_email
 from router.catalog.roles import OWNER, Permission
-from router.catalog.sign_on import Kept, SignOn
+from router.catalog.sign_on import Kept, SignOn, Trial
 from router.errors import NotAllowed, NotFound, Unprocessable
 from router.oidc import Client, Person
 from router.outside import URL_LENGTH_MAX
@@ -61,12 +61,15 @@ class SignOnShown(msgspec.Struct, frozen=True, kw_only=True):
     #: What the provider has to know as the address that people come back to.
     redirect_uri: str
     changed_at: datetime | None
+    #: What came of trying it last, as it is set now.
+    trial: Trial | None
 
 
 class SignOnStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants to log in; the address's domain names the tenant."""
+    """Who wants to log in, or where: an address, or the company's e-mail domain or slug."""
 
-    email: Email
+    email: Email | None = None
+    company: Word | None = None
 
 
 class SignOnStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +97,10 @@ async def show_sign_on(errand: NamedDependency[MemberErrand]) -> SignOnShown:
     """Without its secret."""
     async with errand.parts.catalog.connection() as connection:
         known = await sign_on.find(connection, errand.parts.sealer, errand.tenant.id)
+        trial = await sign_on.trial_of(connection, errand.tenant.id)
     if known is None:
         raise NotFound("the tenant has no single sign-on")
-    return _shown(errand, known)
+    return _shown(errand, known, trial)
 
 
 @put(
@@ -111,14 +115,15 @@ async def put_sign_on(
     """Owners only, with a plan that has it. The provider is asked for its addresses at once.
 
     A domain must be the owner's own, by its proved address, or one that the tenant has verified.
+    What is to be required has to be tried first, as it is set: else it would lock members out.
     """
-    if errand.role.name != OWNER:
-        raise NotAllowed("only an owner sets who may say who the members are")
+    check_owner(errand)
     parts, tenant = errand.parts, errand.tenant
     domains = sign_on.check_domains(data.email_domains)
     async with parts.catalog.connection() as connection:
         await require_feature(connection, tenant, SINGLE_SIGN_ON)
         known = await sign_on.find(connection, parts.sealer, tenant.id)
+        trial = await sign_on.trial_of(connection, tenant.id)
     await _check_own(errand, domains)
     # A kept secret goes to the issuer and client that it was given for, and nowhere else.
     is_same = known is not None and (known.issuer, known.client_id) == (data.issuer, data.client_id)
@@ -134,10 +139,25 @@ async def put_sign_on(
         domains=domains,
         is_required=data.required,
     )
-    await sign_on.put(await errand.connection(), parts.sealer, wanted)
+    is_as_tried = (
+        is_same
+        and known is not None
+        and (known.secret, known.domains)
+        == (
+            secret,
+            domains,
+        )
+    )
+    is_tried = is_as_tried and trial is not None and trial.is_good
+    was_required = is_same and known is not None and known.is_required
+    if wanted.is_required and not (is_tried or was_required):
+        raise Unprocessable(
+            "try it first, as it is set now, and require it once that went well", field="required"
+        )
+    await sign_on.put(await errand.connection(), parts.sealer, wanted, keeps_trial=is_as_tried)
     detail: dict[str, object] = {"issuer": data.issuer, "required": data.required}
     await errand.record("sso.put", tenant.id, {**detail, "domains": list(domains)})
-    return _shown(errand, wanted)
+    return _shown(errand, wanted, trial if is_as_tried else None)
 
 
 @delete(
@@ -148,8 +168,7 @@ async def put_sign_on(
 )
 async def remove_sign_on(errand: NamedDependency[MemberErrand]) -> None:
     """Members log in with password or passkey again."""
-    if errand.role.name != OWNER:
-        raise NotAllowed("only an owner sets who may say who the members are")
+    check_owner(errand)
     await sign_on.remove(await errand.connection(), errand.tenant.id)
     await errand.record("sso.remove", errand.tenant.id)
 
@@ -164,19 +183,24 @@ async def remove_sign_on(errand: NamedDependency[MemberErrand]) -> None:
 async def start_sign_on(
     errand: NamedDependency[Errand], data: JSONBody[SignOnStart]
 ) -> SignOnStarted:
-    """By the domain alone: whether the address is a member's isn't told."""
-    email = check_email(data.email)
-    await throttle.take(errand, throttle.SIGN_ON, about=email)
+    """By the domain or the slug alone: whether an address is a member's isn't told.
+
+    A slug that nobody has answers as one whose tenant has no single sign-on.
+    """
+    if (data.email is None) == (data.company is None):
+        raise Unprocessable("send the e-mail address, or the company's e-mail domain or slug")
+    company = sign_on.domain_of(check_email(data.email)) if data.email else data.company or ""
+    await throttle.take(errand, throttle.SIGN_ON, about=data.email or company)
     parts = errand.parts
     async with parts.catalog.connection() as connection:
-        known = await sign_on.find_by_email(connection, parts.sealer, email)
+        known = await sign_on.find_by_company(connection, parts.sealer, company)
     if known is None:
-        raise NotFound(f"no single sign-on is known for addresses at {sign_on.domain_of(email)}")
+        raise NotFound(f"no single sign-on is known for {company!r}")
     provider = await oidc.discover(parts.outside, known.issuer)
     begun = await sign_on.begin(await errand.connection(), parts.sealer, known)
     url = oidc.authorization_url(
         provider,
-        _client(errand, known),
+        client_of(errand, known),
         state=begun.state,
         nonce=begun.nonce,
         verifier=begun.verifier,
@@ -200,9 +224,11 @@ async def finish_sign_on(errand: NamedDependency[Errand], data: JSONBody[SignOnR
     async with parts.catalog.connection() as connection:
         kept = await sign_on.end(connection, parts.sealer, state=data.state, browser=data.browser)
         known = await sign_on.find(connection, parts.sealer, kept.tenant_id)
+    if kept.is_trial:
+        raise Unprocessable("this was a trial: begin to log in")
     if known is None or known.issuer != kept.issuer:
         raise Unprocessable("the tenant's single sign-on was changed meanwhile: begin again")
-    provider, client = await oidc.discover(parts.outside, known.issuer), _client(errand, known)
+    provider, client = await oidc.discover(parts.outside, known.issuer), client_of(errand, known)
     id_token = await oidc.redeem(
         parts.outside, provider, client, code=data.code, verifier=kept.verifier
     )
@@ -230,7 +256,7 @@ async def _let_in(errand: Errand, known: SignOn, kept: Kept, person: Person) -> 
     if account is None and await sign_on.is_invited(connection, kept.tenant_id, email):
         account = await accounts.create(connection, email=email, name=person.name[:200])
     if account is None:
-        raise _no_member(email)
+        raise no_member(email)
     errand.actor = f"account:{account.id}"
     if await members.find(connection, kept.tenant_id, account.id) is None:
         if is_unproved:
@@ -246,10 +272,10 @@ async def _join(errand: Errand, kept: Kept, account: Account) -> None:
     connection = await errand.connection()
     tenant = await tenants.get_by_id(connection, kept.tenant_id)
     if tenant.status is TenantStatus.ERASED:
-        raise _no_member(account.email)
+        raise no_member(account.email)
     role = await sign_on.use_invitation(connection, kept.tenant_id, account.email)
     if role is None:
-        raise _no_member(account.email)
+        raise no_member(account.email)
     await check_seat(connection, tenant, upgrade_url=errand.parts.upgrade_url)
     membership = await members.add(connection, tenant.id, account.id, role=role)
     await errand.note("member.accept", membership.id, tenant_id=tenant.id, detail={"role": role})
@@ -271,11 +297,19 @@ async def _check_own(errand: MemberErrand, domains: tuple[str, ...]) -> None:
                 )
 
 
-def _no_member(email: str) -> NotAllowed:
+def check_owner(errand: MemberErrand) -> None:
+    """Keep everybody out who owns nothing here."""
+    if errand.role.name != OWNER:
+        raise NotAllowed("only an owner sets who may say who the members are")
+
+
+def no_member(email: str) -> NotAllowed:
+    """Refuse somebody whom the provider knows and we don't."""
     return NotAllowed(f"{email} is no member here and has no open invitation: ask an owner for one")
 
 
-def _client(errand: Errand, known: SignOn) -> Client:
+def client_of(errand: Errand, known: SignOn) -> Client:
+    """Return who we are to a tenant's provider."""
     return Client(
         client_id=known.client_id, secret=known.secret, redirect_uri=_redirect_uri(errand)
     )
@@ -285,7 +319,7 @@ def _redirect_uri(errand: Errand) -> str:
     return errand.parts.site_url + CALLBACK
 
 
-def _shown(errand: Errand, known: SignOn) -> SignOnShown:
+def _shown(errand: Errand, known: SignOn, trial: Trial | None) -> SignOnShown:
     return SignOnShown(
         issuer=known.issuer,
         client_id=known.client_id,
@@ -293,4 +327,5 @@ def _shown(errand: Errand, known: SignOn) -> SignOnShown:
         required=known.is_required,
         redirect_uri=_redirect_uri(errand),
         changed_at=known.changed_at,
+        trial=trial,
     )

@@ -293,7 +293,7 @@ async def close_for_ever(connection: Connection, progress: Progress, deletion: D
     tenant = await tenants.set_status(connection, deletion.tenant_id, TenantStatus.ERASED)
     for name in ("end_sessions", "revoke_keys", "drop_invitations", "drop_memberships"):
         await connection.execute(_SQL[name], tenant.id)
-    for name in ("drop_roles", "drop_domains", "drop_claims"):
+    for name in ("drop_roles", "drop_domains", "drop_claims", "drop_sign_on", "drop_subjects"):
         await connection.execute(_SQL[name], tenant.id)
     deed = audit.Deed(
         actor=deletion.requested_by,

@@ -106,6 +106,13 @@ DELETE FROM catalog.domain WHERE tenant_id = $1
 -- name: drop_claims
 DELETE FROM catalog.domain_claim WHERE tenant_id = $1
 
+-- name: drop_sign_on
+-- Its domains, what is under way and the last trial go with it.
+DELETE FROM catalog.single_sign_on WHERE tenant_id = $1
+
+-- name: drop_subjects
+DELETE FROM catalog.sign_on_subject WHERE tenant_id = $1
+
 -- name: drop_placement
 DELETE FROM catalog.placement WHERE tenant_id = $1
 

@@ -12,6 +12,7 @@ import msgspec
 
 from router.catalog import tokens
 from router.errors import Conflict, NotFound, Unprocessable
+from router.names import is_slug
 from router.sealing import hash_token
 from router.sql import load
 from router.words import TenantId
@@ -65,15 +66,57 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     nonce: str
     verifier: str
+    #: Begun to see what the provider says: nobody enters by it.
+    is_trial: bool
+
+
+class TrialStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a log-in takes, and how it went."""
+
+    name: str
+    said: str
+    is_good: bool
+
+
+class TrialTold(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial went, up to the first step that failed, and what the provider said.
+
+    ``clock_skew_s``: how far the provider's clock is ahead of ours.
+    """
+
+    steps: tuple[TrialStep, ...]
+    claims: dict[str, str]
+    clock_skew_s: float | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether somebody would have entered."""
+        return all(step.is_good for step in self.steps)
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """The last trial of a provider as it is set now."""
+
+    tried_at: datetime
+    is_good: bool
+    told: TrialTold
 
 
 class _Sealed(msgspec.Struct, frozen=True):
     nonce: str
     verifier: str
+    is_trial: bool = False
 
 
-async def put(connection: Connection, sealer: Sealer, wanted: SignOn) -> None:
-    """Set a tenant's provider; needs a transaction. A domain leads to one tenant only."""
+async def put(
+    connection: Connection, sealer: Sealer, wanted: SignOn, *, keeps_trial: bool = False
+) -> None:
+    """Set a tenant's provider; needs a transaction. A domain leads to one tenant only.
+
+    What was tried before says nothing of a provider that is set otherwise.
+    """
+    if not keeps_trial:
+        await connection.execute(_SQL["drop_trial"], wanted.tenant_id)
     sealed = sealer.seal(wanted.secret.encode(), purpose=_purpose(wanted.tenant_id))
     await connection.execute(
         _SQL["put"], wanted.tenant_id, wanted.issuer, wanted.client_id, sealed, wanted.is_required
@@ -102,10 +145,31 @@ async def find(connection: Connection, sealer: Sealer, tenant_id: TenantId) -> S
     )
 
 
-async def find_by_email(connection: Connection, sealer: Sealer, email: str) -> SignOn | None:
-    """Return the provider that an address leads to."""
-    tenant_id = await connection.fetchval(_SQL["find_by_domain"], domain_of(email))
+async def find_by_company(connection: Connection, sealer: Sealer, company: str) -> SignOn | None:
+    """Return the provider that an e-mail domain or a tenant's slug, also a former one, leads to."""
+    normal = company.strip().lower()
+    is_domain = _DOMAIN.fullmatch(normal) is not None
+    if not is_domain and not is_slug(normal):
+        return None
+    name = "find_by_domain" if is_domain else "find_by_slug"
+    tenant_id = await connection.fetchval(_SQL[name], normal)
     return None if tenant_id is None else await find(connection, sealer, tenant_id)
+
+
+async def keep_trial(connection: Connection, tenant_id: TenantId, told: TrialTold) -> Trial:
+    """Keep how a trial went, in place of the one before."""
+    spelled = msgspec.json.encode(told).decode()
+    tried_at = await connection.fetchval(_SQL["keep_trial"], tenant_id, told.is_good, spelled)
+    return Trial(tried_at=tried_at, is_good=told.is_good, told=told)
+
+
+async def trial_of(connection: Connection, tenant_id: TenantId) -> Trial | None:
+    """Return the last trial of the provider as it is set now."""
+    row = await connection.fetchrow(_SQL["trial_of"], tenant_id)
+    if row is None:
+        return None
+    told = msgspec.json.decode(row["told"], type=TrialTold)
+    return Trial(tried_at=row["tried_at"], is_good=row["is_good"], told=told)
 
 
 async def remove(connection: Connection, tenant_id: TenantId) -> None:
@@ -120,7 +184,9 @@ async def has_domain(connection: Connection, tenant_id: TenantId, domain: str) -
     return found
 
 
-async def begin(connection: Connection, sealer: Sealer, known: SignOn) -> Round:
+async def begin(
+    connection: Connection, sealer: Sealer, known: SignOn, *, is_trial: bool = False
+) -> Round:
     """Begin a sign-on: the answer belongs to the browser that brings the other half."""
     made = Round(
         state=tokens.draw_secret(),
@@ -129,7 +195,7 @@ async def begin(connection: Connection, sealer: Sealer, known: SignOn) -> Round:
         verifier=tokens.draw_secret(),
     )
     state_hash = hash_token(made.state)
-    kept = msgspec.json.encode(_Sealed(nonce=made.nonce, verifier=made.verifier))
+    kept = msgspec.json.encode(_Sealed(made.nonce, made.verifier, is_trial))
     await connection.execute(
         _SQL["begin"],
         state_hash,
@@ -159,6 +225,7 @@ async def end(connection: Connection, sealer: Sealer, *, state: str, browser: st
         issuer=row["issuer"],
         nonce=kept.nonce,
         verifier=kept.verifier,
+        is_trial=kept.is_trial,
     )
 
 
@@ -166,6 +233,14 @@ async def account_of(connection: Connection, kept: Kept, subject: str) -> UUID |
     """Return whose subject it is, if it came before."""
     found: UUID | None = await connection.fetchval(
         _SQL["account_of"], kept.tenant_id, kept.issuer, subject
+    )
+    return found
+
+
+async def is_tied(connection: Connection, kept: Kept, account_id: UUID) -> bool:
+    """Tell whether an account is some subject's already."""
+    found: bool = await connection.fetchval(
+        _SQL["is_tied"], kept.tenant_id, kept.issuer, account_id
     )
     return found
 

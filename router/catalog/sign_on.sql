@@ -27,6 +27,24 @@ JOIN catalog.single_sign_on AS s ON s.tenant_id = d.tenant_id
 JOIN catalog.tenant AS t ON t.id = s.tenant_id
 WHERE d.domain = $1 AND t.status <> 'erased'
 
+-- name: find_by_slug
+SELECT s.tenant_id FROM catalog.slug AS w
+JOIN catalog.single_sign_on AS s ON s.tenant_id = w.tenant_id
+JOIN catalog.tenant AS t ON t.id = s.tenant_id
+WHERE w.slug = $1 AND t.status <> 'erased'
+
+-- name: keep_trial
+INSERT INTO catalog.sign_on_trial (tenant_id, is_good, told) VALUES ($1, $2, $3)
+ON CONFLICT (tenant_id) DO UPDATE
+SET tried_at = now(), is_good = excluded.is_good, told = excluded.told
+RETURNING tried_at
+
+-- name: trial_of
+SELECT tried_at, is_good, told FROM catalog.sign_on_trial WHERE tenant_id = $1
+
+-- name: drop_trial
+DELETE FROM catalog.sign_on_trial WHERE tenant_id = $1
+
 -- name: remove
 DELETE FROM catalog.single_sign_on WHERE tenant_id = $1 RETURNING tenant_id
 
@@ -53,6 +71,10 @@ DELETE FROM catalog.sign_on_round WHERE expires_at < now()
 -- name: account_of
 SELECT account_id FROM catalog.sign_on_subject
 WHERE tenant_id = $1 AND issuer = $2 AND subject = $3
+
+-- name: is_tied
+SELECT EXISTS (SELECT FROM catalog.sign_on_subject
+    WHERE tenant_id = $1 AND issuer = $2 AND account_id = $3)
 
 -- name: tie
 INSERT INTO catalog.sign_on_subject (tenant_id, issuer, subject, account_id)

@@ -41,6 +41,8 @@ TAKES: dict[tuple[str, str], Permission | None] = {
     ("get", "/api/sso"): _P.SETTINGS_WRITE,
     ("put", "/api/sso"): _P.SETTINGS_WRITE,
     ("delete", "/api/sso"): _P.BILLING_WRITE,
+    ("post", "/api/sso/trial"): _P.SETTINGS_WRITE,
+    ("post", "/api/sso/trial/finish"): _P.SETTINGS_WRITE,
     ("get", "/api/keys"): _P.KEYS_READ,
     ("post", "/api/keys"): _P.KEYS_WRITE,
     ("delete", "/api/keys/{key_id}"): _P.KEYS_WRITE,

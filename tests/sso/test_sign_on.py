@@ -65,6 +65,19 @@ async def come(
     return await finish(made, provider.authorize(begun["url"], email, subject), begun["browser"])
 
 
+async def try_out(
+    made: GatewayWorld, shop: Customer, provider: Provider, email: str | None = None
+) -> Response:
+    """Try it as an owner does: out to the provider, and back."""
+    begun = expect(await made.client.post("/api/sso/trial", headers=shop.headers), 200)
+    back = provider.authorize(begun["url"], email or shop.email)
+    return await finish_trial(made, shop, {**back, "browser": begun["browser"]})
+
+
+async def finish_trial(made: GatewayWorld, shop: Customer, body: dict[str, str]) -> Response:
+    return await made.client.post("/api/sso/trial/finish", json=body, headers=shop.headers)
+
+
 async def invite(made: GatewayWorld, shop: Customer, email: str, role: str = "member") -> str:
     answer = await made.client.post(
         "/api/invitations", json={"email": email, "role": role}, headers=shop.headers
@@ -249,6 +262,8 @@ async def test_where_it_is_required_members_come_no_other_way_and_owners_do(
     token = await invite(made, shop, email)
     accepted = {"token": token, "password": PASSWORD}
     expect(await made.client.post("/api/invitations/accept", json=accepted), 200)
+    expect(await put(made, shop, provider), 200)
+    expect(await try_out(made, shop, provider), 200)
     expect(await put(made, shop, provider, required=True), 200)
     told = expect(await log_in(made, email), 200)
     refused = await made.client.get(

@@ -18,6 +18,7 @@ from web.workspace import (
     overview,
     roles,
     security,
+    trials,
     upgrade,
 )
 
@@ -30,6 +31,8 @@ PAGES: Sequence[ControllerRouterHandler] = (
     security.show,
     security.change,
     security.remove,
+    trials.begin_trial,
+    trials.show_trial,
     onboarding.name_workspace,
     onboarding.make_workspace,
     onboarding.welcome,

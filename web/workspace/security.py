@@ -20,7 +20,7 @@ from web.visitor import Visitor, Workspace
 @get("/w/{slug:str}/security", include_in_schema=False)
 async def show(visitor: NamedDependency[Visitor], slug: FromPath[str]) -> Template:
     """Who may change settings sees it; only owners change it."""
-    return await _page(await visitor.workspace(slug))
+    return await page(await visitor.workspace(slug))
 
 
 @post("/w/{slug:str}/security", status_code=200, include_in_schema=False)
@@ -39,8 +39,8 @@ async def change(
     try:
         await room.api.change("PUT", "/api/sso", body, wanted=SignOnShown, change=form.change)
     except Refused as refused:
-        return await _page(room, form.refused(refused))
-    said = "Saved: the provider answered. Try it in another browser before you count on it."
+        return await page(room, form.refused(refused))
+    said = "Saved: the provider answered. Try it before you count on it."
     return room.to("/security", said=said)
 
 
@@ -51,11 +51,12 @@ async def remove(visitor: NamedDependency[Visitor], slug: FromPath[str]) -> Temp
     try:
         await room.api.do("DELETE", "/api/sso")
     except Refused as refused:
-        return await _page(room, EMPTY.refused(refused))
+        return await page(room, EMPTY.refused(refused))
     return room.to("/security", said="Members log in with password or passkey again.")
 
 
-async def _page(room: Workspace, form: Form = EMPTY) -> Template:
+async def page(room: Workspace, form: Form = EMPTY) -> Template:
+    """Answer with the settings as they are, and what is wrong with those that were sent."""
     known: SignOnShown | None = None
     try:
         known = await room.api.get("/api/sso", SignOnShown)
