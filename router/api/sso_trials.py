@@ -73,7 +73,7 @@ class _Walk:
     status_code=200,
     tags=["single sign-on"],
     summary="Begin to try the tenant's identity provider",
-    opt={NEEDS: Permission.SETTINGS_WRITE},
+    opt={NEEDS: Permission.BILLING_WRITE},
 )
 async def begin_trial(errand: NamedDependency[MemberErrand]) -> TrialStarted:
     """Owners only. It goes the way of a log-in, and ends with what was seen on it."""
@@ -97,7 +97,7 @@ async def begin_trial(errand: NamedDependency[MemberErrand]) -> TrialStarted:
     status_code=200,
     tags=["single sign-on"],
     summary="See what the identity provider answered",
-    opt={NEEDS: Permission.SETTINGS_WRITE},
+    opt={NEEDS: Permission.BILLING_WRITE},
 )
 async def finish_trial(errand: NamedDependency[MemberErrand], data: JSONBody[TrialReturn]) -> Trial:
     """Nobody enters, joins or is tied to a subject by it; what was seen is kept."""
