@@ -60,34 +60,36 @@ ACCESS = {
     "ticket": "T-1",
     "link": "https://x.example/a",
 }
-EVERY_KIND |= {
-    "move_undone": EVERY_KIND["move"],
-    "access_asked": {**ACCESS, "minutes": "30"},
-    "access_begun": {**ACCESS, "until": "noon"},
-    "access_ended": {**ACCESS, "how": "by time", "requests": "3 requests"},
-    "removed": {"tenant": "A", "role": "viewer", "link": "https://x.example/w"},
-    "erased": {
-        "tenant": "A",
-        "at": "noon",
-        "rows": "3 rows",
-        "tables": "2 tables",
-        "exports": "0 archives",
-        "certificate": "1234",
-        "sha256": "abcd",
-        "link": "https://x.example/w",
-    },
-    "plan": {
-        "tenant": "A",
-        "plan": "pro",
-        "before": "starter",
-        "why": "It was bought.",
-        "gives": "seats: 50",
-        "lacks": "6 seats of 5",
-        "place": "a schema of its own",
-        "pause": "30 ms",
-        "link": "https://x.example/b",
-    },
-}
+EVERY_KIND.update(
+    {
+        "move_undone": EVERY_KIND["move"],
+        "access_asked": {**ACCESS, "minutes": "30"},
+        "access_begun": {**ACCESS, "until": "noon"},
+        "access_ended": {**ACCESS, "how": "by time", "requests": "3 requests"},
+        "removed": {"tenant": "A", "role": "viewer", "link": "https://x.example/w"},
+        "erased": {
+            "tenant": "A",
+            "at": "noon",
+            "rows": "3 rows",
+            "tables": "2 tables",
+            "exports": "0 archives",
+            "certificate": "1234",
+            "sha256": "abcd",
+            "link": "https://x.example/w",
+        },
+        "plan": {
+            "tenant": "A",
+            "plan": "pro",
+            "before": "starter",
+            "why": "It was bought.",
+            "gives": "seats: 50",
+            "lacks": "6 seats of 5",
+            "place": "a schema of its own",
+            "pause": "30 ms",
+            "link": "https://x.example/b",
+        },
+    }
+)
 #: Who has no link to a reset has no use for a code; whoever is back needn't hear where it was;
 #: whoever is out, or has nothing any more, is led nowhere.
 UNSAID = {
