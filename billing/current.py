@@ -51,6 +51,8 @@ class Current(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     seen_at: datetime | None = None
     is_behind: bool = False
+    #: False where nobody takes money: operators change plans.
+    takes_payments: bool = True
 
 
 async def current(

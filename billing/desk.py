@@ -6,6 +6,7 @@ the syncer sees. Without a provider, plans are given away, as an installation of
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ import structlog
 
 from billing import accounts, inbox, life, prices, verdicts
 from billing.current import Current, current
+from billing.foreseeing import Bargain, first_cost
 from billing.provider import Purchase
 from billing.seen import Charge, Interval
 from billing.sweep import Sweep
@@ -165,6 +167,36 @@ class Desk:
         live = await self._subscription(tenant)
         return await provider.preview(live.id, lines)
 
+    async def foresee(self, tenant: Tenant, wanted: Wanted) -> Bargain:
+        """Say what a plan would cost and give, whether it is the first one or another one."""
+        provider, lines = self.provider, await self._lines(wanted)
+        listed = self.listed[wanted.plan]
+        async with self.catalog.connection() as connection:
+            account = await accounts.get(connection, tenant.id)
+            used = await verdicts.read_used(connection, tenant.id)
+            offer = await verdicts.read_offer(connection, provider.name, tenant.id)
+        live = None
+        if account is not None:
+            _check_free(tenant, account)
+            if account.customer_id is not None:
+                live = await self._live(tenant, account.customer_id)
+        if live is None:
+            now, seats = datetime.now(UTC), wanted.seats or 1
+            cost = first_cost(listed, wanted.interval, seats=seats, now=now)
+        else:
+            cost = await provider.preview(live.id, lines)
+        limits = offer.limits(wanted.plan)
+        return Bargain(
+            plan=listed.name,
+            title=listed.title,
+            interval=wanted.interval,
+            is_first=live is None,
+            trial_days=listed.trial_days if live is None else None,
+            cost=cost,
+            limits=limits,
+            misfits=life.fit(used, limits),
+        )
+
     async def change(self, tenant: Tenant, wanted: Wanted, *, key: str) -> None:
         """Have the tenant's subscription be for other prices."""
         provider, lines = self.provider, await self._lines(wanted)
@@ -199,7 +231,8 @@ class Desk:
     async def shown(self, tenant: Tenant) -> Current:
         """Say what holds of a tenant, as we saw it last."""
         async with self.catalog.connection() as connection:
-            return await current(connection, tenant, policy=self.policy)
+            found = await current(connection, tenant, policy=self.policy)
+        return msgspec.structs.replace(found, takes_payments=self.is_open)
 
     async def sync(self, tenant: Tenant) -> None:
         """Ask the provider about a tenant that is behind; a worker does it where we can't."""
@@ -225,11 +258,7 @@ class Desk:
             account = await accounts.get(connection, tenant.id)
         if account is None:
             raise _bought_nothing(tenant)
-        if account.contract is not None:
-            raise Conflict(
-                f"what tenant {tenant.slug} pays for is agreed by contract, which stands over "
-                "what it buys: ask sales"
-            )
+        _check_free(tenant, account)
         return account
 
     async def _subscription(self, tenant: Tenant) -> SeenSubscription:
@@ -262,6 +291,14 @@ def _costs(listed: ListedPlan) -> bool:
 
 def _is_sold(listed: ListedPlan) -> bool:
     return _costs(listed) and not listed.is_contract
+
+
+def _check_free(tenant: Tenant, account: Account) -> None:
+    if account.contract is not None:
+        raise Conflict(
+            f"what tenant {tenant.slug} pays for is agreed by contract, which stands over "
+            "what it buys: ask sales"
+        )
 
 
 def _bought_nothing(tenant: Tenant) -> Conflict:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from billing import accounts
 from billing.current import Current
 from billing.desk import Desk, Wanted
+from billing.foreseeing import Foreseen, foresee_move
 from billing.seen import Charge, Interval, Preview
 from router.api import router_behind
 from router.api.door import NEEDS, admit_anyone, admit_member
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from router.api.parts import Parts
 
 SEATS_MAX = 100_000
+NAME_LENGTH_MAX = 100
 SLUG_LENGTH_MAX = 63
 _RETURNED = {
     "paid": "Thank you. The plan of {tenant} changes as soon as the payment has arrived.",
@@ -186,6 +188,25 @@ async def preview_change(
     return await desk.preview(errand.tenant, data.wanted())
 
 
+@get(
+    "/billing/preview",
+    tags=["billing"],
+    summary="What a plan would cost and bring, the first one too",
+    opt={NEEDS: Permission.BILLING_READ},
+)
+async def foresee_plan(
+    errand: NamedDependency[MemberErrand],
+    desk: NamedDependency[Desk],
+    plan: Annotated[str, QueryParameter(min_length=1, max_length=NAME_LENGTH_MAX)],
+    interval: FromQuery[Interval] = Interval.MONTH,
+    seats: Annotated[int | None, QueryParameter(ge=1, le=SEATS_MAX)] = None,
+) -> Foreseen:
+    """What is due now and next, what is given, and the move to another kind of storage."""
+    wanted = Wanted(plan=plan, interval=interval, seats=seats)
+    bargain = await desk.foresee(errand.tenant, wanted)
+    return Foreseen(bargain=bargain, move=await foresee_move(errand, desk.listed[plan].tier))
+
+
 @post(
     "/billing/change",
     status_code=200,
@@ -240,6 +261,7 @@ def member_routers(parts: Parts, desk: Desk) -> list[Router]:
         check_out,
         open_portal,
         preview_change,
+        foresee_plan,
         change_plan,
         cancel_subscription,
         resume_subscription,

@@ -17,6 +17,8 @@ from router.sql import load
 from router.words import Limits, Plan, TenantStatus, Tier
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from billing.accounts import Claimed
     from billing.policy import BillingPolicy
     from billing.seen import Seen
@@ -72,21 +74,20 @@ async def read_case(connection: Connection, account: Account) -> Case:
     row = await connection.fetchrow(_SQL["facts"], account.tenant_id)
     if row is None:
         raise NotFound(f"there is no tenant {account.tenant_id}")
-    features = {
-        "custom_roles": row["has_custom_roles"],
-        "custom_domains": row["has_custom_domains"],
-    }
-    used = Used(
-        seats=row["seats"],
-        storage_bytes=row["storage_bytes"],
-        features=tuple(name for name, is_used in features.items() if is_used),
-    )
     return Case(
-        held=Held(account=account, plan=row["plan"], used=used),
+        held=Held(account=account, plan=row["plan"], used=_used(row)),
         offer=await read_offer(connection, account.provider, account.tenant_id),
         now=row["now"],
         is_erased=row["status"] == TenantStatus.ERASED,
     )
+
+
+async def read_used(connection: Connection, tenant_id: TenantId) -> Used:
+    """Read what a tenant takes up of what a plan may limit."""
+    row = await connection.fetchrow(_SQL["facts"], tenant_id)
+    if row is None:
+        raise NotFound(f"there is no tenant {tenant_id}")
+    return _used(row)
 
 
 async def read_offer(connection: Connection, provider: str, tenant_id: TenantId) -> Offer:
@@ -135,6 +136,18 @@ async def _settle(
         await notices.give(connection, account.tenant_id, notice)
     await notices.end_others(connection, account.tenant_id, LASTING, holding=verdict.notices)
     return Outcome(before=case.held, verdict=verdict)
+
+
+def _used(row: asyncpg.Record) -> Used:
+    features = {
+        "custom_roles": row["has_custom_roles"],
+        "custom_domains": row["has_custom_domains"],
+    }
+    return Used(
+        seats=row["seats"],
+        storage_bytes=row["storage_bytes"],
+        features=tuple(name for name, is_used in features.items() if is_used),
+    )
 
 
 def _reason(account: Account, verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ No event is delivered here: what was bought on a page is found by a comparison.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +47,13 @@ async def ask(
 ) -> dict[str, Any]:
     answer = await made.client.post(f"/api/billing/{path}", json=body, headers=customer.headers)
     return expect(answer, status)
+
+
+async def foresee(
+    made: GatewayWorld, customer: Customer, query: str, *, status: int = 200
+) -> dict[str, Any]:
+    path = f"/api/billing/preview?{query}"
+    return expect(await made.client.get(path, headers=customer.headers), status)
 
 
 async def billing(made: GatewayWorld, customer: Customer) -> dict[str, Any]:
@@ -185,6 +193,49 @@ async def test_a_change_is_previewed_and_then_holds(made: GatewayWorld, stripe: 
     shown = await ask(made, customer, "change", yearly)
     assert (shown["plan"], shown["is_behind"]) == ("pro", False)
     assert shown["invoices"][0]["amount_paid"] == preview["due_now"]
+
+
+async def test_a_first_plan_is_foreseen_with_its_price_and_its_move(made: GatewayWorld) -> None:
+    customer = await sign_up(made.client)
+    told = await foresee(made, customer, "plan=pro&interval=year")
+    bargain, move = told["bargain"], told["move"]
+    assert (bargain["is_first"], bargain["title"], bargain["limits"]["seats"]) == (True, "Pro", 50)
+    cost = bargain["cost"]
+    assert (cost["due_now"], cost["next_invoice"], cost["currency"]) == (99_000, 99_000, "usd")
+    paid_until = datetime.fromisoformat(cost["next_invoice_at"])
+    assert paid_until - datetime.now(UTC) > timedelta(days=364)
+    assert move["tier"] == "schema"
+    assert move["duration_s"] > 0
+    assert move["pause_ms"] > 0
+    assert (await billing(made, customer))["customer_id"] is None, "looking makes no customer"
+
+
+async def test_another_plan_is_foreseen_as_its_preview_has_it(
+    made: GatewayWorld, stripe: StandIn
+) -> None:
+    customer = await buyer(made, stripe)
+    yearly = {"plan": "pro", "interval": "year"}
+    bargain = (await foresee(made, customer, "plan=pro&interval=year"))["bargain"]
+    preview = await ask(made, customer, "preview", yearly)
+    assert bargain["is_first"] is False
+    assert bargain["cost"]["next_invoice"] == preview["next_invoice"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("plan=gold", 422),
+        ("plan=enterprise", 422),
+        ("plan=starter", 422),
+        ("plan=pro&interval=day", 400),
+        ("plan=pro&seats=0", 400),
+        ("plan=" + "x" * 101, 400),
+    ],
+)
+async def test_what_nobody_sells_isnt_foreseen(made: GatewayWorld, query: str, status: int) -> None:
+    customer = await sign_up(made.client)
+    await foresee(made, customer, query, status=status)
 
 
 async def test_a_change_that_isnt_paid_doesnt_hold(made: GatewayWorld, stripe: StandIn) -> None:

@@ -34,8 +34,11 @@ async def test_a_plan_is_bought_changed_cancelled_and_kept_after_all(
     surfer = Surfer(selling.client)
     surfer.cookies[SESSION_COOKIE] = customer.token
     path = f"/w/{customer.slug}/billing"
-    await surfer.get(path)
-    bought = await surfer.submit(f"{path}/checkout", {"plan": "pro", "interval": "month"})
+    assert f"{path}/change?plan=pro&amp;interval=month" in (await surfer.get(path)).text
+    await surfer.get(f"{path}/change?plan=pro&interval=month")
+    for said in ("Due now 99.00 USD", "Taxes", "50 now 5", "a schema of its own", "Expected pause"):
+        assert said in surfer.text
+    bought = await surfer.submit(f"{path}/checkout")
     assert bought.headers["location"].startswith(stripe.url)
     assert stripe.url in bought.headers["content-security-policy"]
     await stripe.pay(bought.headers["location"])
@@ -67,7 +70,23 @@ async def test_a_wish_that_can_t_be_is_said_on_the_page(selling: GatewayWorld) -
     surfer = Surfer(selling.client)
     surfer.cookies[SESSION_COOKIE] = customer.token
     path = f"/w/{customer.slug}/billing"
-    for query in ("plan=pro", "plan=gold", "plan=pro&interval=day", "plan=enterprise"):
+    for query in ("plan=gold", "plan=pro&interval=day", "plan=enterprise", "plan=starter"):
         answer = await surfer.get(f"{path}/change?{query}")
         assert (answer.status_code, 'role="alert"' in answer.text) == (422, True)
     assert (await surfer.get(f"{path}/change")).status_code == 400
+
+
+async def test_two_windows_buy_one_plan(selling: GatewayWorld, stripe: StandIn) -> None:
+    customer = await sign_up(selling.client)
+    windows = [Surfer(selling.client), Surfer(selling.client)]
+    path = f"/w/{customer.slug}/billing"
+    for surfer in windows:
+        surfer.cookies[SESSION_COOKIE] = customer.token
+        await surfer.get(f"{path}/change?plan=pro")
+    first, second = windows
+    pages = [(await first.submit(f"{path}/checkout")).headers["location"] for _ in range(2)]
+    assert pages[0] == pages[1], "a second click leads to the same page"
+    await stripe.pay(pages[0])
+    late = await second.submit(f"{path}/checkout")
+    assert (late.status_code, late.headers["location"]) == (303, path)
+    assert "nothing was bought twice" in unquote(second.cookies[SAID_COOKIE])

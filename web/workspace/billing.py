@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -12,8 +13,9 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
 from billing.current import Current
+from billing.foreseeing import Foreseen
+from billing.life_words import Basis
 from billing.routes import PageAddress, PlanShown
-from billing.seen import Preview
 from router.api.location import Location
 from router.api.shapes import List
 from router.api.usage import Metric
@@ -25,6 +27,9 @@ from web.visitor import Visitor, Workspace
 WORD_LENGTH_MAX = 100
 #: What moves took when they were measured: told until this installation has figures of its own.
 USUAL_PAUSE_MS = 30.0
+_BOUGHT = (
+    "There is a subscription already: nothing was bought twice. Another plan is a change of it."
+)
 PlanName = Annotated[str, QueryParameter(name="plan", max_length=WORD_LENGTH_MAX)]
 IntervalName = Annotated[str, QueryParameter(name="interval", max_length=WORD_LENGTH_MAX)]
 
@@ -39,9 +44,25 @@ async def show(visitor: NamedDependency[Visitor], slug: FromPath[str]) -> Templa
 async def check_out(
     visitor: NamedDependency[Visitor], slug: FromPath[str], request: Request[Any, Any, Any]
 ) -> Template | Redirect:
-    """Leads to the provider's page; sent twice, the form leads to the same one."""
+    """Leads to the provider's page; sent twice, the form leads to the same one.
+
+    Whoever bought it meanwhile, in another window, is told so and pays nothing twice.
+    """
     room, form = await visitor.workspace(slug), await read_form(request)
-    return await _lead_away(room, "/api/billing/checkout", form, _wanted(form))
+    try:
+        page = await room.api.change(
+            "POST",
+            "/api/billing/checkout",
+            _wanted(form),
+            wanted=PageAddress,
+            change=form.change,
+        )
+    except Refused as refused:
+        current = await room.api.get("/api/billing", Current)
+        if refused.is_(HTTPStatus.CONFLICT) and current.basis is not Basis.CONTRACT:
+            return room.to("/billing", said=_BOUGHT)
+        return await _billing_page(room, form.refused(refused))
+    return room.visitor.away(page.url)
 
 
 @post("/w/{slug:str}/billing/portal", status_code=200, include_in_schema=False)
@@ -50,7 +71,13 @@ async def open_portal(
 ) -> Template | Redirect:
     """Leads to where cards are changed and invoices are paid."""
     room, form = await visitor.workspace(slug), await read_form(request)
-    return await _lead_away(room, "/api/billing/portal", form, None)
+    try:
+        page = await room.api.change(
+            "POST", "/api/billing/portal", wanted=PageAddress, change=form.change
+        )
+    except Refused as refused:
+        return await _billing_page(room, form.refused(refused))
+    return room.visitor.away(page.url)
 
 
 @get("/w/{slug:str}/billing/change", include_in_schema=False)
@@ -60,21 +87,20 @@ async def preview(
     plan: PlanName,
     interval: IntervalName = "month",
 ) -> Template:
-    """Shows what a change costs before anything is changed."""
+    """Shows what a plan costs and brings before anything is bought or changed."""
     room = await visitor.workspace(slug)
-    body = {"plan": plan, "interval": interval}
+    asked = {"plan": plan, "interval": interval}
     try:
-        cost = await room.api.change("POST", "/api/billing/preview", body, wanted=Preview)
+        foreseen = await room.api.get("/api/billing/preview", Foreseen, asked)
     except Refused as refused:
         return await _billing_page(room, EMPTY.refused(refused))
-    plans = await _plans(room)
     metrics = (await room.api.get("/api/usage", List[Metric])).items
     given = {
-        "cost": cost,
-        "plan": plans[plan],
-        "interval": interval,
-        "excess": too_much(metrics, plans[plan].limits),
-        "pause_ms": await _pause_ms(room),
+        "bargain": foreseen.bargain,
+        "move": foreseen.move,
+        "before": room.tenant.limits,
+        "excess": too_much(metrics, foreseen.bargain.limits),
+        "usual_pause_ms": USUAL_PAUSE_MS,
     }
     return room.page("workspace/change_plan.html", given)
 
@@ -147,16 +173,6 @@ async def _settle(room: Workspace, deed: str, form: Form, *, said: str) -> Templ
     except Refused as refused:
         return await _billing_page(room, form.refused(refused))
     return room.to("/billing", said=said)
-
-
-async def _lead_away(
-    room: Workspace, path: str, form: Form, body: dict[str, str] | None
-) -> Template | Redirect:
-    try:
-        page = await room.api.change("POST", path, body, wanted=PageAddress, change=form.change)
-    except Refused as refused:
-        return await _billing_page(room, form.refused(refused))
-    return room.visitor.away(page.url)
 
 
 async def _billing_page(room: Workspace, form: Form = EMPTY) -> Template:
