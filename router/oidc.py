@@ -48,6 +48,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     jwks_uri: str
     #: The specification's default, for providers that don't say.
     token_endpoint_auth_methods_supported: tuple[str, ...] = (_BASIC,)
+    #: Whether it says who it is when it sends the browser back (RFC 9207).
+    authorization_response_iss_parameter_supported: bool = False
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,20 @@ def authorization_url(
     }
     sign = "&" if "?" in provider.authorization_endpoint else "?"
     return f"{provider.authorization_endpoint}{sign}{urlencode(told)}"
+
+
+def check_returned(provider: Provider, issuer: str | None) -> None:
+    """Raise Unprocessable when the browser comes from another provider than it was sent to.
+
+    Else that one's code would be handed to this one, which could use it (RFC 9207).
+    """
+    if issuer is None and not provider.authorization_response_iss_parameter_supported:
+        return
+    if issuer != provider.issuer:
+        raise Unprocessable(
+            "another identity provider sent the browser back than the one that it was sent to: "
+            "begin again"
+        )
 
 
 async def redeem(

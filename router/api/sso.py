@@ -85,6 +85,8 @@ class SignOnReturn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     state: Annotated[str, Meta(max_length=200)]
     code: _Code
     browser: Annotated[str, Meta(max_length=200)]
+    #: Who sent it, where the provider says so.
+    iss: Annotated[str, Meta(max_length=URL_LENGTH_MAX)] | None = None
 
 
 @get(
@@ -229,6 +231,7 @@ async def finish_sign_on(errand: NamedDependency[Errand], data: JSONBody[SignOnR
     if known is None or known.issuer != kept.issuer:
         raise Unprocessable("the tenant's single sign-on was changed meanwhile: begin again")
     provider, client = await oidc.discover(parts.outside, known.issuer), client_of(errand, known)
+    oidc.check_returned(provider, data.iss)
     id_token = await oidc.redeem(
         parts.outside, provider, client, code=data.code, verifier=kept.verifier
     )

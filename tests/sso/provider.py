@@ -48,6 +48,8 @@ class Provider:
         #: Set to call itself so.
         self.name: str | None = None
         self.moved_to: str | None = None
+        #: Whether it says who it is when it sends a browser back.
+        self.tells_issuer = False
         self.is_down = False
         self.asked: list[str] = []
         self.codes: dict[str, Code] = {}
@@ -69,7 +71,8 @@ class Provider:
             email=email,
             subject=subject or email,
         )
-        return {"code": code, "state": asked["state"]}
+        told = {"code": code, "state": asked["state"]}
+        return told | {"iss": self.issuer} if self.tells_issuer else told
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
@@ -98,6 +101,7 @@ class Provider:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/keys",
+                "authorization_response_iss_parameter_supported": self.tells_issuer,
             }
         if path == "/keys":
             return 200, {"keys": [self.key.as_dict(private=False)]}

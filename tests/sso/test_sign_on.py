@@ -234,6 +234,22 @@ async def test_a_way_back_works_once_and_in_the_browser_that_left(
     expect(await finish(made, back, theirs["browser"]), 422)
 
 
+async def test_a_code_goes_to_the_provider_that_gave_it_alone(
+    made: GatewayWorld, shop: Customer, provider: Provider
+) -> None:
+    provider.tells_issuer = True
+    expect(await put(made, shop, provider), 200)
+    for other in ("https://id.attacker.example", None):
+        begun = await start(made, shop.email)
+        back = provider.authorize(begun["url"], shop.email)
+        given = back | {"iss": other} if other else {"code": back["code"], "state": back["state"]}
+        provider.asked.clear()
+        refused = await finish(made, given, begun["browser"])
+        assert "another identity provider" in expect(refused, 422)["detail"]
+        assert "/token" not in provider.asked
+    expect(await come(made, provider, shop.email), 200)
+
+
 async def test_a_code_of_another_log_in_is_worth_nothing(
     made: GatewayWorld, shop: Customer, provider: Provider
 ) -> None:

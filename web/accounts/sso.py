@@ -12,6 +12,7 @@ from litestar.response import Redirect, Template
 
 from router.api.entering import LoggedIn
 from router.api.sso import SignOnStarted
+from router.outside import URL_LENGTH_MAX
 from web.api import Refused
 from web.form import EMPTY, Form, read_form
 from web.visitor import Visitor, cookie, gone
@@ -67,6 +68,8 @@ async def come_back(
     if not code:
         return _said(visitor, "Your company's log-in let nobody in. Begin again, or ask there.")
     body = {"state": begun, "code": code, "browser": request.cookies.get(_COOKIE, "")}
+    if (issuer := request.query_params.get("iss")) is not None:
+        body["iss"] = issuer[:URL_LENGTH_MAX]
     try:
         opened = await visitor.api.change("POST", "/api/sso/finish", body, wanted=LoggedIn)
     except Refused as refused:
