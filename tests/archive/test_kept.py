@@ -21,8 +21,9 @@ from deploy.keeping import Keeping
 from deploy.operations import make_runner
 from promotion.faults import EXPORT_POINTS
 from router.api.archives import part_of
-from router.catalog import accounts, roles
+from router.catalog import accounts, roles, sign_on
 from router.catalog.archives import EXPORTS_KEPT_MAX
+from router.catalog.sign_on import Kept, SignOn, TrialTold
 from router.words import Tier
 from tests.archive.test_round_trip import filled, tables_of
 from tests.gateways import (
@@ -354,6 +355,7 @@ async def test_at_its_day_a_workspace_is_erased_with_its_archives(
 ) -> None:
     customer = await filled(made, Tier.SCHEMA)
     kept = await taken(made, customer)
+    await set_sign_on(made, customer)
     body = {"confirm": customer.slug}
     expect(await made.client.post("/api/deletion", json=body, headers=customer.headers), 202)
     async with made.platform.catalog.connection() as connection:
@@ -369,6 +371,18 @@ async def test_at_its_day_a_workspace_is_erased_with_its_archives(
     assert told["certificate"]["exports"] == 1
     assert not [*folder.glob(f"{kept['id']}*")]
     expect(await made.client.get("/api/tenant", headers=customer.headers), 401)
+    # Its domain is free for another tenant, and nothing of its provider is left.
+    async with made.platform.catalog.connection() as connection:
+        left = await connection.fetchval(
+            """SELECT count(*) FROM (
+                SELECT tenant_id FROM catalog.single_sign_on
+                UNION ALL SELECT tenant_id FROM catalog.sign_on_domain
+                UNION ALL SELECT tenant_id FROM catalog.sign_on_subject
+                UNION ALL SELECT tenant_id FROM catalog.sign_on_trial
+            ) AS kept WHERE tenant_id = $1""",
+            customer.id,
+        )
+    assert left == 0
 
 
 async def test_an_ending_that_got_stuck_is_said_and_tried_again(made: GatewayWorld) -> None:
@@ -427,6 +441,32 @@ async def planned(
         "deletion"
     ]
     return told
+
+
+async def set_sign_on(made: GatewayWorld, customer: Customer) -> None:
+    """Give a tenant an identity provider by which its owner came, and a trial of it."""
+    async with made.platform.catalog.transaction() as connection:
+        wanted = SignOn(
+            tenant_id=customer.id,
+            issuer="https://login.example.com",
+            client_id="any",
+            secret="any",
+            domains=(f"{customer.slug}.example",),
+            is_required=False,
+        )
+        await sign_on.put(connection, made.platform.sealer, wanted)
+        told = TrialTold(steps=(), claims={}, clock_skew_s=None)
+        await sign_on.keep_trial(connection, wanted.tenant_id, told)
+        account = await accounts.find_by_email(connection, customer.email)
+        assert account is not None
+        kept = Kept(
+            tenant_id=wanted.tenant_id,
+            issuer=wanted.issuer,
+            nonce="",
+            verifier="",
+            is_trial=False,
+        )
+        await sign_on.tie(connection, kept, "subject", account.id)
 
 
 async def until_certified(made: GatewayWorld, path: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 from joserfc import jws
@@ -52,6 +52,10 @@ class Provider:
         self.tells_issuer = False
         self.is_down = False
         self.asked: list[str] = []
+        #: Where browsers are sent back to, and who they log in there.
+        self.redirect = REDIRECT
+        self.person: str | None = None
+        self._location = ""
         self.codes: dict[str, Code] = {}
 
     @property
@@ -62,7 +66,7 @@ class Provider:
         """Log somebody in; returns what the browser is sent back with."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         assert (asked["response_type"], asked["client_id"]) == ("code", CLIENT_ID)
-        assert (asked["redirect_uri"], asked["code_challenge_method"]) == (REDIRECT, "S256")
+        assert (asked["redirect_uri"], asked["code_challenge_method"]) == (self.redirect, "S256")
         code = secrets.token_urlsafe()
         self.codes[code] = Code(
             challenge=asked["code_challenge"],
@@ -83,7 +87,7 @@ class Provider:
         self.asked.append(path)
         status, told = (503, {}) if self.is_down else self._answer(path, head, body.decode())
         content = json.dumps(told).encode()
-        moved = f"Location: {self.moved_to}\r\n" if status == 302 else ""
+        moved = f"Location: {self._location}\r\n" if status == 302 else ""
         writer.write(
             f"HTTP/1.1 {status} Told\r\nContent-Type: application/json\r\n{moved}"
             f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode()
@@ -95,6 +99,7 @@ class Provider:
     def _answer(self, path: str, head: str, body: str) -> tuple[int, dict[str, Any]]:
         if path == "/.well-known/openid-configuration":
             if self.moved_to is not None:
+                self._location = self.moved_to
                 return 302, {}
             return 200, {
                 "issuer": self.name or self.issuer,
@@ -103,6 +108,10 @@ class Provider:
                 "jwks_uri": f"{self.issuer}/keys",
                 "authorization_response_iss_parameter_supported": self.tells_issuer,
             }
+        if path.startswith("/authorize?") and self.person is not None:
+            back = self.authorize(path, self.person)
+            self._location = f"{self.redirect}?{urlencode(back)}"
+            return 302, {}
         if path == "/keys":
             return 200, {"keys": [self.key.as_dict(private=False)]}
         return self._redeem(head, body) if path == "/token" else (404, {})

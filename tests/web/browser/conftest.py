@@ -17,7 +17,7 @@ from tests.web.browser.people import Person, staff
 from tests.worlds import Clusters
 
 CHROMIUM = Path("/usr/bin/chromium")
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -34,7 +34,7 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip(f"{CHROMIUM} isn't installed")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=list(_ARGUMENTS)
+            executable_path=str(CHROMIUM), args=list(ARGUMENTS)
         )
         yield launched
         await launched.close()
