@@ -22,7 +22,7 @@ from web.visitor import Web, visitor_of
 
 CSRF_COOKIE = "__Host-stepwell-form"
 ASSET_LIFE_S = 31_536_000
-_PAGES: Sequence[ControllerRouterHandler] = (
+PAGES: Sequence[ControllerRouterHandler] = (
     front.start,
     front.pricing,
     front.upgrade,
@@ -49,7 +49,7 @@ def site_routers(web: Web, policy: Policy, *, form_secret: str) -> list[Router]:
     )
     pages = Router(
         path="/",
-        route_handlers=_PAGES,
+        route_handlers=PAGES,
         middleware=[Porch(web, policy), DefineMiddleware(CSRFMiddleware, config=csrf)],
         dependencies={"visitor": Provide(visitor_of)},
         exception_handlers=PAGE_HANDLERS,
