@@ -36,7 +36,16 @@ from promotion.standing import stand_still
 from promotion.steps import Step, lands_first, next_step
 from promotion.terms import HolderPolicy
 from promotion.turning_back import AlreadyDecided, turn_back
-from promotion.wishes import Cancelled, Held, Paused, PausedTooLong, heed, may_cut
+from promotion.wishes import (
+    Cancelled,
+    Course,
+    Held,
+    Paused,
+    PausedTooLong,
+    heed,
+    may_cut,
+    what_next,
+)
 from router.alchemy import TENANT_COLUMN
 from router.catalog import moves, moving, tenants
 from router.catalog.move_words import Receipt, TableProof
@@ -159,11 +168,13 @@ class MoveHandler:
     async def _stand_still(self, job: Job) -> None:
         """Give the operation back, as often as it is taken up; a decision goes on all the same."""
         try:
-            await job.stand_still()
+            is_still_wanted = await job.stand_still()
         except AlreadyDecided:
             await job.run()
             return
-        raise Postponed("paused", after=self._terms.limits.paused_look_after, is_well=True)
+        # Who resumes it meanwhile finds it running, and can wake nobody.
+        after = self._terms.limits.paused_look_after if is_still_wanted else timedelta()
+        raise Postponed("paused", after=after, is_well=True)
 
     async def _await_turn(self, move: Move) -> None:
         limit = self._terms.limits.at_once_on_a_cluster
@@ -198,16 +209,18 @@ class Job:
         await self._note(Noted(), at_once=True)
         return self._heard
 
-    async def stand_still(self) -> None:
-        """Do nothing but tell how much waits; raises AlreadyDecided."""
+    async def stand_still(self) -> bool:
+        """Do nothing but tell how much waits, and whether to go on so; raises AlreadyDecided."""
         try:
             waiting = await stand_still(self.leg, check_ours=self._check_ours)
-            await self._tell(Noted(lag_rows=waiting.rows))
+            wishes = await self._tell(Noted(lag_rows=waiting.rows))
             async with self._terms.catalog.connection() as connection:
                 await moving.note_log(connection, self.progress.operation, waiting.bytes)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PlatformError) as error:
             # What can't be looked at now is looked at next time; a pause doesn't fail.
             _log.warning("paused_move_not_seen", move=str(self.move.id), reason=told(error))
+            return True
+        return what_next(wishes, paused_max=self._terms.limits.pause_max) is Course.STAND_STILL
 
     async def run(self) -> None:
         """Take every step that is left."""

@@ -117,6 +117,34 @@ async def test_a_move_that_meets_nobody_never_rests(made: World) -> None:
     assert await share_after(made, 120, still_ms=2.0, working_ms=4.0) == 1.0
 
 
+async def test_a_hurried_move_spares_nobody(made: World) -> None:
+    tenant = await made.tenant(Tier.ROWS)
+    assert tenant.placement is not None
+    side = Side(fleet=made.fleet, tenant_id=tenant.id, placement=tenant.placement)
+    pace = Told([side], LIMITS)
+    pace.still_ms, pace.working_ms = 2.0, 40.0
+    lease = await made.dispatch.open(tenant, Mode.READ)
+    try:
+        async with pace.watching("a test"):
+            await asyncio.sleep(0.05)
+            assert not is_over_at_once(pace), "it rests beside others, or stands still"
+            pace.is_hurried = True
+            assert is_over_at_once(pace)
+    finally:
+        await lease.rollback()
+
+
+def is_over_at_once(pace: Pace) -> bool:
+    """Whether a rest lets nobody else of this process work."""
+    resting = pace.rest()
+    try:
+        resting.send(None)
+    except StopIteration:
+        return True
+    resting.close()
+    return False
+
+
 async def test_a_probe_counts_others_and_not_the_platforms_own_moves(made: World) -> None:
     tenant = await made.tenant(Tier.ROWS)
     assert tenant.placement is not None
