@@ -26,7 +26,7 @@ from router.api.shapes import (
     read_invitation_token,
 )
 from router.catalog import accounts, invitations, roles, sessions, tenants
-from router.catalog.accounts import Account
+from router.catalog.accounts import Account, check_email
 from router.catalog.invitations import INVITATION_LIFE, Invitation, IssuedInvitation
 from router.catalog.letters import Letter, day
 from router.catalog.roles import Permission
@@ -134,12 +134,15 @@ async def list_invitations(errand: NamedDependency[MemberErrand]) -> List[Invita
 async def invite(
     errand: NamedDependency[MemberErrand], data: JSONBody[NewInvitation]
 ) -> InvitationMade:
-    """Good for seven days; an earlier one for the same address ends."""
-    connection, tenant_id = await errand.connection(), errand.tenant.id
+    """Good for seven days; an earlier one for the same address ends. Ten an hour for an address."""
+    tenant_id, email = errand.tenant.id, check_email(data.email)
+    await throttle.take(errand, throttle.INVITED, about=email)
+    await throttle.take(errand, throttle.INVITING, about=str(tenant_id))
+    connection = await errand.connection()
     roles.check_grant(errand.role, await roles.get(connection, tenant_id, data.role))
     await check_seat(connection, errand.tenant, upgrade_url=errand.parts.upgrade_url)
     issued = await invitations.invite(
-        connection, tenant_id, email=data.email, role=data.role, invited_by=errand.account_id
+        connection, tenant_id, email=email, role=data.role, invited_by=errand.account_id
     )
     made = issued.invitation
     await errand.record("member.invite", made.id, {"email": made.email, "role": made.role})

@@ -98,7 +98,7 @@ async def change_member(
 ) -> Member:
     """Every gateway heeds it within a second. A tenant keeps at least one owner."""
     connection, tenant_id = await errand.connection(), errand.tenant.id
-    known = await members.get(connection, tenant_id, member_id)
+    known = await members.hold(connection, tenant_id, member_id)
     for name in (known.role, data.role):
         roles.check_grant(errand.role, await roles.get(connection, tenant_id, name))
     changed = await members.set_role(connection, tenant_id, member_id, role=data.role)
@@ -117,7 +117,7 @@ async def change_member(
 async def remove_member(errand: NamedDependency[MemberErrand], member_id: FromPath[UUID]) -> None:
     """Every gateway refuses the member within a second. A tenant keeps at least one owner."""
     connection, tenant_id = await errand.connection(), errand.tenant.id
-    known = await members.get(connection, tenant_id, member_id)
+    known = await members.hold(connection, tenant_id, member_id)
     roles.check_grant(errand.role, await roles.get(connection, tenant_id, known.role))
     await members.remove(connection, tenant_id, member_id)
     await errand.record("member.remove", member_id, {"email": known.email, "role": known.role})

@@ -44,6 +44,13 @@ RESTORE: Final = Tries(kind="restore", pair_max=5, person_max=5, window=timedelt
 RENAME: Final = Tries(kind="rename", pair_max=5, person_max=5, window=timedelta(days=1))
 DOMAIN: Final = Tries(kind="domain", pair_max=60, person_max=60, window=timedelta(minutes=1))
 MAIL: Final = Tries(kind="mail", pair_max=5, person_max=10, window=timedelta(hours=1), is_mail=True)
+#: Of one address, whoever invites it; and of one tenant, whomever it invites.
+INVITED: Final = Tries(
+    kind="invited", pair_max=10, person_max=10, window=timedelta(hours=1), is_mail=True
+)
+INVITING: Final = Tries(
+    kind="inviting", pair_max=500, person_max=500, window=timedelta(hours=1), is_mail=True
+)
 SIGN_ON: Final = Tries(kind="sign-on", pair_max=20, person_max=200)
 
 

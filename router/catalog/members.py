@@ -69,7 +69,15 @@ async def get(connection: Connection, tenant_id: TenantId, membership_id: UUID) 
     """Return one membership of this tenant, or raise NotFound."""
     row = await connection.fetchrow(_SQL["find"], tenant_id, membership_id)
     if row is None:
-        raise NotFound(f"the tenant has no member {membership_id}")
+        raise _no_member(membership_id)
+    return _membership(row)
+
+
+async def hold(connection: Connection, tenant_id: TenantId, membership_id: UUID) -> Membership:
+    """Return one membership, whose role stays what it is until this transaction changes it."""
+    row = await connection.fetchrow(_SQL["hold"], tenant_id, membership_id)
+    if row is None:
+        raise _no_member(membership_id)
     return _membership(row)
 
 
@@ -118,7 +126,7 @@ async def remove(connection: Connection, tenant_id: TenantId, membership_id: UUI
     """Take a member out; raises Conflict when the tenant would have no owner."""
     with _an_owner_stays():
         if await connection.fetchval(_SQL["remove"], tenant_id, membership_id) is None:
-            raise NotFound(f"the tenant has no member {membership_id}")
+            raise _no_member(membership_id)
 
 
 @contextmanager
@@ -129,6 +137,10 @@ def _an_owner_stays() -> Generator[None]:
         if error.constraint_name == "tenant_keeps_an_owner":
             raise Conflict("a tenant keeps at least one owner: make another one first") from error
         raise
+
+
+def _no_member(membership_id: UUID) -> NotFound:
+    return NotFound(f"the tenant has no member {membership_id}")
 
 
 def _membership(row: asyncpg.Record) -> Membership:

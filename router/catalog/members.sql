@@ -12,6 +12,12 @@ SELECT m.id, m.tenant_id, m.account_id, a.email, a.name, m.role, m.created_at
 FROM catalog.membership AS m JOIN catalog.account AS a ON a.id = m.account_id
 WHERE m.tenant_id = $1 AND m.id = $2
 
+-- name: hold
+-- Nobody gives the member another role until this transaction ends.
+SELECT m.id, m.tenant_id, m.account_id, a.email, a.name, m.role, m.created_at
+FROM catalog.membership AS m JOIN catalog.account AS a ON a.id = m.account_id
+WHERE m.tenant_id = $1 AND m.id = $2 FOR NO KEY UPDATE OF m
+
 -- name: find_by_account
 SELECT m.id, m.tenant_id, m.account_id, a.email, a.name, m.role, m.created_at
 FROM catalog.membership AS m JOIN catalog.account AS a ON a.id = m.account_id

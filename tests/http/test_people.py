@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
+from router.catalog import members
 from tests.gateways import (
     HEARD_S_MAX,
     PASSWORD,
@@ -22,6 +23,10 @@ from tests.gateways import (
     sign_up,
 )
 
+_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 NEW_PASSWORD = "a password of the invited"
 
 
@@ -79,6 +84,31 @@ async def test_a_role_that_changes_is_heeded_at_once(made: GatewayWorld) -> None
             await asyncio.sleep(0.01)
     expect(await made.client.delete(path, headers=customer.headers), 204)
     await until(made, "/artists", headers, 404)
+
+
+async def test_who_became_an_owner_just_now_is_demoted_by_owners_alone(made: GatewayWorld) -> None:
+    customer = await sign_up(made.client)
+    added = await add(made, customer, email=f"m@{customer.slug}.example", password=PASSWORD)
+    admin = bearer(await make_key(made.client, customer.token, role="admin"))
+    path, member_id = f"/api/members/{added['id']}", uuid.UUID(added["id"])
+
+    def ask(method: str) -> asyncio.Task[Response]:
+        body = {"role": "viewer"} if method == "PATCH" else None
+        asked = made.client.request(method, path, json=body, headers=admin)
+        return asyncio.get_running_loop().create_task(asked)
+
+    async with made.platform.catalog.transaction() as connection:
+        await members.set_role(connection, customer.id, member_id, role="owner")
+        asked = [ask("PATCH"), ask("DELETE")]
+        await until_waiting(made, len(asked))
+    assert [answer.status_code for answer in await asyncio.gather(*asked)] == [403, 403]
+
+
+async def until_waiting(made: GatewayWorld, count: int) -> None:
+    """Wait until so many statements stand in line for a lock."""
+    async with asyncio.timeout(HEARD_S_MAX), made.platform.catalog.connection() as connection:
+        while await connection.fetchval(_WAITING) < count:
+            await asyncio.sleep(0.02)
 
 
 async def test_the_last_owner_stays(made: GatewayWorld) -> None:
