@@ -22,7 +22,7 @@ async def overview(visitor: NamedDependency[Visitor]) -> Template:
     """One document of the API: the page waits for no cluster and for no provider."""
     await visitor.staff()
     found = await visitor.api.get("/api/ops/overview", Overview)
-    given = {"found": found, "figures": found.figures, "lately_s": LATELY.total_seconds()}
+    given = {"found": found, "figures": found.figures, "lately_days": LATELY.days}
     return visitor.page("console/overview.html", given)
 
 
