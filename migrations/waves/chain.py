@@ -10,6 +10,7 @@ from migrations.product.steps import Backfill, Transactional
 from migrations.waves.adopting import needs_adopting
 from router.catalog.wave_words import Direction
 from router.errors import Unprocessable
+from router.stamps import stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,7 @@ class Chain:
         self.target = target
         self._by_id = {revision.id: revision for revision in rendered.revisions}
         self._order = [revision.id for revision in rendered.revisions]
+        self._stamps_known: dict[str, dict[str, int]] = {}
         if target not in self._by_id:
             raise Unprocessable(
                 f"the product has no revision {target!r}: it has {', '.join(self._order)}"
@@ -119,6 +121,26 @@ class Chain:
         names = self._order[: self._order.index(seen.revision) + 1]
         whole = {note.revision for note in seen.notes}
         return all(note.is_whole for note in seen.notes) and whole in (set(names), set())
+
+    def seen_by_stamp(self, schema: str, said: str) -> Seen | None:
+        """Tell what a place's stamp says that it has: a revision and all before it, unedited."""
+        number = self._stamps(schema).get(said)
+        if number is None:
+            return None
+        notes = tuple(
+            Note(revision=each.id, sql_hash=each.digest, steps_done=0, is_whole=True)
+            for each in self.rendered.revisions[: number + 1]
+        )
+        return Seen(schema=schema, revision=self._order[number], notes=notes)
+
+    def _stamps(self, schema: str) -> dict[str, int]:
+        """Return what a stamp may say, by the number of the last revision; most have one schema."""
+        if schema not in self._stamps_known:
+            applied = [(each.id, each.digest) for each in self.rendered.revisions]
+            self._stamps_known[schema] = {
+                stamp_of(schema, applied[: number + 1]): number for number in range(len(applied))
+            }
+        return self._stamps_known[schema]
 
     def edited(self, ran: Mapping[str, str]) -> Sequence[str]:
         """Name the revisions that aren't what they were when they ran."""

@@ -56,10 +56,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What a revision makes in one tier, in short and in full."""
+    """What a revision makes in one tier: in short, and in full once that was asked for."""
 
     outline: str
-    shape: Shape
+    shape: Shape | None = None
 
 
 class Shapes:
@@ -88,25 +88,30 @@ class Shapes:
         for schema, (revision, tier) in places.items():
             if not self._chain.is_shape_known(revision):
                 continue
-            async with self._turn:
-                made = await self._make(connection, revision, tier)
-            if in_full or outlines.get(schema) != made.outline:
-                there = await _describe(connection, schema)
-                if differences := compare(made.shape, there, schema=schema):
-                    found[schema] = differences
+            made = await self._make(connection, revision, tier, in_full=in_full)
+            if not in_full and outlines.get(schema) == made.outline:
+                continue
+            made = await self._make(connection, revision, tier, in_full=True)
+            assert made.shape is not None, "it was asked for"
+            there = await _describe(connection, schema)
+            if differences := compare(made.shape, there, schema=schema):
+                found[schema] = differences
         return found
 
-    async def _make(self, connection: Connection, revision: str, tier: Tier) -> Made:
+    async def _make(
+        self, connection: Connection, revision: str, tier: Tier, *, in_full: bool
+    ) -> Made:
         key = (revision, tier, connection.get_server_version().major)
-        made = self._made.get(key)
-        if made is None:
-            schema_sql = self._chain.sql_to(revision)
-            async with _scratch(connection, schema_sql, revision, tier) as schema:
-                outlines = await _outlines(connection, [schema])
-                shape = await _describe(connection, schema)
-            # A revision may leave nothing at all.
-            made = Made(outline=outlines.get(schema, ""), shape=shape)
-            self._made[key] = made
+        async with self._turn:
+            made = self._made.get(key)
+            if made is None or (in_full and made.shape is None):
+                schema_sql = self._chain.sql_to(revision)
+                async with _scratch(connection, schema_sql, revision, tier) as schema:
+                    outlines = await _outlines(connection, [schema])
+                    shape = await _describe(connection, schema) if in_full else None
+                # A revision may leave nothing at all.
+                made = Made(outline=outlines.get(schema, ""), shape=shape)
+                self._made[key] = made
         return made
 
 

@@ -5,27 +5,32 @@
 WITH wanted AS (
     SELECT n.oid, n.nspname::text AS schema_name FROM pg_namespace AS n
     WHERE n.nspname = ANY($1::text[])
+), held AS (
+    SELECT c.oid, c.relname, c.relkind, c.relnamespace FROM pg_class AS c
+    WHERE c.relnamespace IN (SELECT w.oid FROM wanted AS w) AND c.relkind IN ('r', 'p', 'v')
 ), line AS (
-    SELECT w.schema_name, concat_ws(' ', c.relkind, c.relname, a.attname, t.typname, a.atttypmod,
-        a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated) AS said
-    FROM wanted AS w
-    JOIN pg_class AS c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p', 'v')
-    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT h.relnamespace, hash_record_extended(ROW(h.relkind, h.relname, a.attname, t.typname,
+        a.atttypmod, a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated), 1) AS said
+    FROM held AS h
+    JOIN pg_attribute AS a ON a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type AS t ON t.oid = a.atttypid
     UNION ALL
-    SELECT w.schema_name, concat_ws(' ', c.relname, k.conname, k.contype, k.convalidated)
-    FROM wanted AS w
-    JOIN pg_class AS c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p')
-    JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+    SELECT h.relnamespace, hash_record_extended(ROW(h.relname, k.conname, k.contype,
+        k.convalidated), 2)
+    FROM held AS h
+    JOIN pg_constraint AS k ON k.conrelid = h.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')
     UNION ALL
-    SELECT w.schema_name, concat_ws(' ', c.relname, x.relname, i.indisvalid, i.indisunique)
-    FROM wanted AS w
-    JOIN pg_class AS c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p')
-    JOIN pg_index AS i ON i.indrelid = c.oid
+    SELECT h.relnamespace, hash_record_extended(ROW(h.relname, x.relname, i.indisvalid,
+        i.indisunique), 3)
+    FROM held AS h
+    JOIN pg_index AS i ON i.indrelid = h.oid
     JOIN pg_class AS x ON x.oid = i.indexrelid
+), summed AS (
+    SELECT l.relnamespace, count(*) AS lines, bit_xor(l.said) AS said
+    FROM line AS l GROUP BY l.relnamespace
 )
-SELECT schema_name, count(*) || ':' || sum(hashtextextended(said, 0)::numeric) AS outline
-FROM line GROUP BY schema_name
+SELECT w.schema_name, s.lines || ':' || s.said AS outline
+FROM summed AS s JOIN wanted AS w ON w.oid = s.relnamespace
 
 -- name: describe
 -- One schema in full. It leads the search path, so that what is in it is named without it.

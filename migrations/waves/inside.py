@@ -205,16 +205,20 @@ class Inside:
             raise Outdated("a place is gone")
         first = entries[0]
         names = list(first.to_do)
+        rows = await self._connection.fetch(_SQL["notes"], schemas, names)
         found = {
             (row["schema_name"], row["revision"]): (row["steps_done"], row["is_whole"])
-            for row in await self._connection.fetch(_SQL["notes"], schemas, names)
+            for row in rows
+            if row["revision"] is not None
         }
         for schema in schemas:
             for number, name in enumerate(names):
                 wanted = first.steps_done if number == 0 else 0
                 if not self._is_as_seen(found.get((schema, name)), wanted):
                     raise Outdated(f"revision {name} isn't as it was seen in {schema}")
-        await self._remember(schemas, names[0])
+        bare = [row["schema_name"] for row in rows if row["is_bare"]]
+        if bare:
+            await self._remember(bare, names[0])
 
     def _is_as_seen(self, found: tuple[int, bool] | None, wanted: int) -> bool:
         if found is None:
@@ -254,15 +258,15 @@ class Inside:
 
     async def _note(self, entries: Sequence[Entry], name: str, *, steps_done: int) -> None:
         schemas = [each.place.schema for each in entries]
-        is_whole = steps_done >= self._chain.count_steps(name)
-        if is_whole and self._chain.direction is Direction.DOWN:
-            await self._connection.execute(_SQL["unnote"], schemas, name)
+        chain, execute = self._chain, self._connection.execute
+        if steps_done < chain.count_steps(name):
+            await execute(_SQL["note"], schemas, name, chain.mark(name), steps_done)
+        elif chain.direction is Direction.UP:
+            reached = chain.after(name)
+            await execute(_SQL["note_whole"], schemas, name, chain.mark(name), steps_done, reached)
         else:
-            await self._connection.execute(
-                _SQL["note"], schemas, name, self._chain.mark(name), steps_done, is_whole
-            )
-        if is_whole:
-            await self._connection.execute(_SQL["reach"], schemas, self._chain.after(name))
+            await execute(_SQL["unnote"], schemas, name)
+            await execute(_SQL["reach"], schemas, chain.after(name))
         if entries[0].place.tier is Tier.DATABASE:
             await stamp(self._connection)
 

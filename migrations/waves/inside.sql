@@ -25,15 +25,27 @@ SELECT r.schema_name FROM gate.revision AS r WHERE r.schema_name = ANY($1::text[
 ORDER BY r.schema_name FOR UPDATE
 
 -- name: notes
-SELECT a.schema_name, a.revision, a.steps_done, a.is_whole FROM gate.applied AS a
-WHERE a.schema_name = ANY($1::text[]) AND a.revision = ANY($2::text[])
+-- Asked when the places are held, so that nobody's note comes later. A bare one is of before
+-- revisions were noted one by one.
+SELECT s.schema_name, a.revision, a.steps_done, a.is_whole,
+    NOT EXISTS (SELECT FROM gate.applied AS b WHERE b.schema_name = s.schema_name) AS is_bare
+FROM unnest($1::text[]) AS s(schema_name)
+LEFT JOIN gate.applied AS a ON a.schema_name = s.schema_name AND a.revision = ANY($2::text[])
 
 -- name: note
 INSERT INTO gate.applied AS a (schema_name, revision, sql_hash, steps_done, is_whole)
-SELECT s.schema_name, $2, $3, $4, $5 FROM unnest($1::text[]) AS s(schema_name)
+SELECT s.schema_name, $2, $3, $4, false FROM unnest($1::text[]) AS s(schema_name)
 ON CONFLICT (schema_name, revision) DO UPDATE SET sql_hash = excluded.sql_hash,
-    steps_done = excluded.steps_done, is_whole = excluded.is_whole, progress = NULL,
-    changed_at = now()
+    steps_done = excluded.steps_done, is_whole = false, progress = NULL, changed_at = now()
+
+-- name: note_whole
+WITH noted AS (
+    INSERT INTO gate.applied AS a (schema_name, revision, sql_hash, steps_done, is_whole)
+    SELECT s.schema_name, $2, $3, $4, true FROM unnest($1::text[]) AS s(schema_name)
+    ON CONFLICT (schema_name, revision) DO UPDATE SET sql_hash = excluded.sql_hash,
+        steps_done = excluded.steps_done, is_whole = true, progress = NULL, changed_at = now()
+)
+UPDATE gate.revision SET revision = $5, changed_at = now() WHERE schema_name = ANY($1::text[])
 
 -- name: begin_step
 -- progress stays: it is where the step goes on, or nothing.

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
-from migrations.waves.chain import Seen
 from migrations.waves.drift import Shapes
 from migrations.waves.drift import told as told_differences
 from migrations.waves.inside import look
 from migrations.waves.plan import Entry, wave_of
 from router.catalog.wave_words import Direction, EntryState, LedgerEntry
 from router.errors import PlatformError
-from router.stamps import read_stamps, stamp_of
+from router.stamps import read_stamps
 from router.words import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from migrations.waves.chain import Chain
+    from migrations.waves.chain import Chain, Seen
     from migrations.waves.crew import Crew
     from migrations.waves.drift import Difference
     from router.catalog.wave_words import Place, Rules
@@ -59,14 +58,15 @@ class Lookout:
         databases: dict[tuple[str, str], list[Place]] = {}
         for place in sorted(places):
             databases.setdefault((place.cluster, place.database), []).append(place)
-        seen = {} if also_done else await self._stamped(databases)
+        stamped = {} if also_done else await self._stamped(databases)
+        seen = {key: each for key, each in stamped.items() if not self._lacks(each)}
         silent: dict[tuple[str, str], str] = {}
         drifted: dict[tuple[str, str, str], tuple[Difference, ...]] = {}
 
         async def ask(database: tuple[str, str]) -> None:
             try:
                 async with self._turns, self._crew.connection(*database) as connection:
-                    there = await look(connection, self._chain)
+                    there = stamped.get(database) or await look(connection, self._chain)
                     wanted = self._comparable(databases[database], there, also_done=also_done)
                     found: Mapping[str, tuple[Difference, ...]] = {}
                     if wanted:
@@ -87,23 +87,22 @@ class Lookout:
     async def _stamped(
         self, databases: Mapping[tuple[str, str], Sequence[Place]]
     ) -> dict[tuple[str, str], Mapping[str, Seen]]:
-        """Ask one database of each cluster which of the others lack nothing."""
+        """Ask one database of each cluster what the stamps of the others say."""
         clusters: dict[str, dict[str, str]] = {}
         for (cluster, database), places in databases.items():
             if len(places) == 1 and places[0].tier is Tier.DATABASE:
                 clusters.setdefault(cluster, {})[database] = places[0].schema
         found: dict[tuple[str, str], Mapping[str, Seen]] = {}
-        revisions = self._chain.rendered.revisions
-        if self._chain.lack(Seen(schema="", revision=revisions[-1].id)).to_do:
-            return found
-        applied = [(each.id, each.digest) for each in revisions]
         for cluster, schemas in clusters.items():
             said = await self._read_stamps(cluster, [*schemas])
             for database, schema in schemas.items():
-                if said.get(database) == stamp_of(schema, applied):
-                    whole = Seen(schema=schema, revision=revisions[-1].id)
-                    found[cluster, database] = {schema: whole}
+                seen = self._chain.seen_by_stamp(schema, said.get(database, ""))
+                if seen is not None:
+                    found[cluster, database] = {schema: seen}
         return found
+
+    def _lacks(self, there: Mapping[str, Seen]) -> bool:
+        return any(self._chain.lack(seen).to_do for seen in there.values())
 
     async def _read_stamps(self, cluster: str, databases: Sequence[str]) -> Mapping[str, str]:
         """Read them over the first database; where that can't be reached each is asked itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 #: Schemas that one transaction changes, at most: each of them is held until it commits.
 BATCH_PLACES_MAX = 25
-#: Databases of one tenant each that one worker goes through before it writes the ledger.
+#: Transactions after which one worker writes the ledger: the batches of a database one after the
+#: other, or databases of one tenant each.
+BATCHES_MAX = 4
 DATABASES_MAX = 8
 #: How long such a transaction may hold its tables; a batch is made smaller when it takes longer.
 HOLD_MS_MAX = 60.0
@@ -48,9 +51,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """Work at these places now, in one transaction when there are several: one database, alike."""
+    """Work at these places now, which lack the same: in one database, or in one each."""
 
     entries: tuple[Entry, ...]
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a database one of ``jobs`` workers takes: some batches, and leaves the others."""
+
+    places_max: int
+    jobs: int
+
+    def of(self, places: int) -> int:
+        """Return how many of so many places."""
+        fair = -(-places // self.jobs)
+        return max(self.places_max, min(fair, self.places_max * BATCHES_MAX))
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +131,9 @@ def next_decision(
     able = [each for each in pending if each.waits_for is None]
     for each in able:
         if each.not_before_s <= now_s and at_work.get(each.place.cluster, 0) < rules.jobs:
-            return Run(entries=_together(each, able, now_s=now_s, places_max=batch_places_max))
+            ready = [other for other in able if other.not_before_s <= now_s]
+            share = Share(places_max=batch_places_max, jobs=rules.jobs)
+            return Run(entries=_together(each, ready, share))
     if at_work:
         return Wait()
     if able:
@@ -148,32 +165,28 @@ def _after(current: Sequence[Entry], pending: Sequence[Entry], *, is_last: bool)
     return Halt(reason=_told(failed)) if failed else AllDone()
 
 
-def _together(
-    first: Entry, able: Iterable[Entry], *, now_s: float, places_max: int
-) -> tuple[Entry, ...]:
+def _together(first: Entry, ready: Iterable[Entry], share: Share) -> tuple[Entry, ...]:
     if first.is_alone:
         return (first,)
     alike = [
         each
-        for each in able
+        for each in ready
         if not each.is_alone
-        and each.not_before_s <= now_s
         and each.place.cluster == first.place.cluster
         and (each.to_do, each.steps_done) == (first.to_do, first.steps_done)
     ]
     places = Counter(each.place.database for each in alike)
     database = first.place.database
     if places[database] > 1:
-        return tuple([each for each in alike if each.place.database == database][:places_max])
+        there = [each for each in alike if each.place.database == database]
+        return tuple(there[: share.of(len(there))])
     return tuple([each for each in alike if places[each.place.database] == 1][:DATABASES_MAX])
 
 
-def by_database(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Part what was begun together into what one transaction changes."""
-    parts: dict[str, list[Entry]] = {}
-    for each in entries:
-        parts.setdefault(each.place.database, []).append(each)
-    return [*parts.values()]
+def next_part(entries: Sequence[Entry], places_max: int) -> Sequence[Entry]:
+    """Return what one transaction changes of what was begun together, from its start."""
+    database = entries[0].place.database
+    return [*takewhile(lambda each: each.place.database == database, entries)][:places_max]
 
 
 def _count_jobs(entries: Iterable[Entry]) -> Mapping[str, int]:

@@ -22,9 +22,9 @@ from migrations.waves.plan import (
     Run,
     Wait,
     WaveOver,
-    by_database,
     is_over,
     next_decision,
+    next_part,
     next_size,
 )
 from migrations.waves.refusing import refusal
@@ -236,23 +236,24 @@ class Campaign:
             await self._look([each.place for each in outdated])
 
     async def _work_at(self, admitted: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
-        """Work in one database after the other; return what ended how, and what to look at anew.
+        """Work in one transaction after the other; return what ended how, and what to look at anew.
 
         Behind one that didn't come along nothing more is begun: it may be what halts it all.
         """
         ended: list[Entry] = []
-        parts = by_database(admitted)
-        while parts:
-            part = parts.pop(0)
+        left = [*admitted]
+        while left:
+            part = next_part(left, self._size)
+            left = left[len(part) :]
             outcome = await self._work.at(part)
             self._terms.reach("migrate.applied")
             if outcome.took_ms is not None and len(part) >= self._size:
                 self._size = next_size(self._size, took_ms=outcome.took_ms)
             if outcome.is_outdated:
-                return [*ended, *_left(parts)], [*outcome.entries]
+                return [*ended, *_given_back(left)], [*outcome.entries]
             ended += outcome.entries
             if any(each.state is not EntryState.DONE for each in outcome.entries):
-                return [*ended, *_left(parts)], []
+                return [*ended, *_given_back(left)], []
         return ended, []
 
     async def _record(
@@ -379,10 +380,6 @@ class Campaign:
         way = "brought to" if self._migration.direction is Direction.UP else "taken back to"
         _log.info(f"every place was {way} a revision", revision=self._migration.target)
         return True
-
-
-def _left(parts: Iterable[Sequence[Entry]]) -> list[Entry]:
-    return _given_back([each for part in parts for each in part])
 
 
 def _given_back(begun: Sequence[Entry]) -> list[Entry]:

@@ -7,6 +7,7 @@ import pytest
 
 from migrations.waves.adopting import needs_adopting
 from migrations.waves.plan import (
+    BATCHES_MAX,
     DATABASES_MAX,
     AllDone,
     Entry,
@@ -15,8 +16,8 @@ from migrations.waves.plan import (
     Run,
     Wait,
     WaveOver,
-    by_database,
     next_decision,
+    next_part,
     next_size,
     wave_of,
 )
@@ -52,10 +53,20 @@ def test_databases_of_one_tenant_each_are_gone_through_by_one_worker() -> None:
     decision = next_decision([*own, *shared], ONE_WAVE, wave=1, now_s=0)
     assert isinstance(decision, Run)
     assert list(decision.entries) == own[:DATABASES_MAX]
-    assert by_database(decision.entries) == [[each] for each in own[:DATABASES_MAX]]
+    assert next_part(decision.entries, 25) == own[:1]
     decision = next_decision([*shared, *own], ONE_WAVE, wave=1, now_s=0)
     assert isinstance(decision, Run)
     assert list(decision.entries) == shared
+
+
+def test_a_worker_takes_some_batches_of_a_database_and_leaves_the_others_theirs() -> None:
+    entries = [entry(str(number)) for number in range(100)]
+    for jobs, batch, taken in ((2, 25, 50), (1, 10, 10 * BATCHES_MAX), (50, 10, 10)):
+        rules = msgspec.structs.replace(ONE_WAVE, jobs=jobs)
+        decision = next_decision(entries, rules, wave=1, now_s=0, batch_places_max=batch)
+        assert isinstance(decision, Run)
+        assert list(decision.entries) == entries[:taken]
+        assert next_part(decision.entries, batch) == entries[:batch]
 
 
 def test_no_more_than_so_many_are_at_work_on_a_cluster() -> None:
