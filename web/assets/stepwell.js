@@ -17,8 +17,10 @@ addEventListener("pageshow", () => {
   }
 });
 
-// On a phone the links at the side stand in one line: the one of this page is brought into sight.
-document.querySelector(".links [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// On a phone links stand in one line: those of this page are brought into sight.
+for (const link of document.querySelectorAll(".links [aria-current], .tabs [aria-current]")) {
+  link.scrollIntoView({ block: "nearest", inline: "center" });
+}
 
 // <div data-live="/path">: each event `part` brings the element's new content, rendered by the
 // server and escaped there; `end` brings the address to go on to, or nothing. A lost connection is
