@@ -81,7 +81,10 @@ def _live_part_over(request: Request[Any, Any, Any]) -> Response[Any]:
 
     A redirect would end the part without a word.
     """
-    page = own_path(urlsplit(request.headers.get("referer", "")).path or "/")
+    try:
+        page = own_path(urlsplit(request.headers.get("referer", "")).path or "/")
+    except ValueError:
+        page = "/"
     ended = f"event: end\ndata: {page}\n\n"
     return _with_headers(request, Response(ended, media_type=EVENTS))
 

@@ -25,6 +25,7 @@ from router.catalog.access_words import Entered
 from router.catalog.credentials import StaffRole
 from router.catalog.move_words import MoveState
 from router.errors import NotAllowed, NotFound
+from router.names import is_slug
 from web.api import Api, Refused
 from web.banners import Banner, banners, banners_of_accesses
 from web.entered import ACCESS_COOKIE, read_entered, spell_entered
@@ -117,6 +118,8 @@ class Visitor:
     async def workspace(self, slug: str) -> Workspace:
         """Enter a workspace; a stranger's is as absent as one that isn't there."""
         me = await self.known()
+        if not is_slug(slug):
+            raise NotFound(NO_SUCH_PAGE)
         if all(each.slug != slug for each in me.tenants):
             await self._lead_on(slug)
         if me.tenant is None or me.tenant.slug != slug:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import msgspec
+import pytest
 
 WRITES = """
 import logging, structlog
@@ -36,3 +37,25 @@ def test_every_line_has_the_request_its_tenant_and_its_tier() -> None:
         assert line["tenant"] == "00000000-0000-0000-0000-000000000007"
         assert {"level", "logger", "timestamp"} <= line.keys()
     assert "ZeroDivisionError" in str(lines[-1]["exception"])
+
+
+FAILS = """
+import structlog, sys
+from deploy import logs
+logs.configure(log_format=sys.argv[1], level="info")
+def fail(token):
+    raise ValueError("it can't be")
+try:
+    fail("stw_s_" + "secret")
+except ValueError:
+    structlog.get_logger("stepwell.any").exception("it failed")
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_failure_is_told_with_its_lines_and_without_its_values(log_format: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS, log_format], capture_output=True, text=True, check=True
+    )
+    assert "in fail" in done.stderr
+    assert "stw_s_secret" not in done.stderr

@@ -165,6 +165,17 @@ async def test_a_stranger_s_workspace_can_t_be_switched_to(
     assert surfer.token == token
 
 
+async def test_what_no_address_can_hold_is_no_failure_of_ours(
+    surfer: Surfer, shop: Customer
+) -> None:
+    live = {"Accept": "text/event-stream", "Referer": "http://[::1"}
+    over = await surfer.get(f"/w/{shop.slug}", headers=live)
+    assert over.text == "event: end\ndata: /\n\n"
+    await surfer.log_in(shop)
+    for slug in ("%E2%98%83", "%0d%0aX-A:%20b", "a%00b", "%ff"):
+        assert (await surfer.get(f"/w/{slug}/keys")).status_code == 404
+
+
 async def test_an_unknown_page_is_a_page_for_browsers_and_a_document_for_programs(
     made: GatewayWorld, surfer: Surfer
 ) -> None:
