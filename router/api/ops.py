@@ -212,7 +212,10 @@ async def show_ops_tenant(
     tenant: Reference,
     *,
     size: Annotated[
-        bool, QueryParameter(description="False: its size isn't asked for where its rows are.")
+        bool,
+        QueryParameter(
+            description="False: its size isn't asked for where its rows are, nor `lately` counted."
+        ),
     ] = True,
 ) -> OpsTenant:
     """By slug, by a former slug, or by id."""
@@ -220,7 +223,7 @@ async def show_ops_tenant(
     async with parts.catalog.connection() as connection:
         record = await tenants.get(connection, tenant)
         count = await members.count(connection, record.tenant.id)
-        lately = await _lately(errand, connection, [record])
+        lately = await _lately(errand, connection, [record] if size else [])
     return msgspec.structs.replace(
         OpsTenant.of(record),
         members=count,

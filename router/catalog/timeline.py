@@ -45,7 +45,7 @@ _SQL = load("router.catalog", "timeline.sql")
 
 
 class LifeEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened. ``move`` is the move that it was a part of."""
+    """One thing that happened, and who did it. ``move`` is the move that it was a part of."""
 
     at: datetime
     what: str

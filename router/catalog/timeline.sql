@@ -5,7 +5,11 @@
 -- moment, the source and the id of the last event of the page before.
 WITH event (at, source, id, what, by, said, reason, move) AS (
     SELECT at, 'audit', lpad(id::text, 20, '0'), action, actor,
-        coalesce((detail ->> 'from') || ' → ' || (detail ->> 'to'), detail ->> 'limits',
+        coalesce(
+            (detail ->> 'from') || ' → ' || (detail ->> 'to'),
+            (SELECT string_agg(replace(each.key, '_', ' ') || ' '
+                || coalesce(translate(each.value, '[]"', ''), 'without limit'), ', ' ORDER BY each.key)
+             FROM jsonb_each_text(detail -> 'limits') AS each),
             detail ->> 'plan', ''),
         reason, NULL::uuid
     FROM catalog.audit
@@ -31,7 +35,11 @@ WITH event (at, source, id, what, by, said, reason, move) AS (
     WHERE tenant_id = $1 AND finished_at IS NOT NULL
         AND (kind = 'provision' OR state IN ('failed', 'cancelled'))
 )
-SELECT at, source, id, what, by, said, reason, move,
+SELECT at, source, id, what, said, reason, move,
+    CASE WHEN by LIKE 'account:%'
+        THEN coalesce((SELECT email FROM catalog.account WHERE id::text = substr(by, 9)), by)
+        ELSE by
+    END AS by,
     (extract(epoch FROM at) * 1000000)::bigint AS moment
 FROM event
 WHERE $4::bigint IS NULL

@@ -66,6 +66,8 @@ async def test_each_limit_is_told_beside_its_plans(made: GatewayWorld, shop: Cus
     assert seats["by_plan"] == next(
         each["by_plan"] for each in before["limits"] if each["limit"] == "seats"
     )
+    life = expect(await made.client.get(f"{path}/timeline?limit=1", headers=ops()), 200)["items"]
+    assert (life[0]["what"], life[0]["said"]) == ("limits.give", "features x, seats 71")
     assert (after["features"], after["features_override"]) == (["x"], given["id"])
     assert after["features_by_plan"] == before["features_by_plan"]
 
@@ -100,7 +102,8 @@ async def test_the_size_is_left_out_for_whoever_does_not_ask(
     whole = expect(await made.client.get(path, headers=ops()), 200)
     brief = expect(await made.client.get(f"{path}?size=false", headers=ops()), 200)
     assert whole["size_bytes"] > 0
-    assert brief["size_bytes"] is None
+    assert whole["lately"] is not None
+    assert (brief["size_bytes"], brief["lately"]) == (None, None)
     assert (whole["ends_at"], brief["ends_at"]) == (None, None)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from tests.web.addresses import EXCUSED, Who, addresses, site_pages, who_sees
 
+TESTS = Path(__file__).parents[1]
 NAMES = (
     *("w", "tenants", "clusters", "access", "sales", "stage"),
     *("domains", "keys", "members", "moves", "operations"),
@@ -19,6 +23,11 @@ def test_each_page_is_looked_at_or_excused() -> None:
 
 def test_nothing_is_excused_that_is_no_page() -> None:
     assert sorted(set(EXCUSED) - set(site_pages())) == []
+
+
+def test_what_an_excuse_names_is_there() -> None:
+    named = {name for reason in EXCUSED.values() for name in re.findall(r"test_\w+", reason)}
+    assert sorted(each for each in named if not list(TESTS.rglob(f"{each}.py"))) == []
 
 
 def test_an_address_says_whose_page_it_is() -> None:

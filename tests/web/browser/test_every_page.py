@@ -28,6 +28,7 @@ async def assert_fit(person: Person, path: str) -> None:
     """See one page as everybody does: wide and narrow, by day and by night, by eye and by ear."""
     status = await person.open(path)
     assert status in {200, 404}, (path, status)
+    assert person.page.url == person.origin + path, f"{path} leads elsewhere"
     assert await person.faults() == [], path
 
 

@@ -75,7 +75,8 @@ async def test_what_happened_to_a_tenant_stands_on_its_first_page_newest_first(
     text = operator.text
     assert "suspended → active" in text
     assert text.index("second of all") < text.index("first of all")
-    assert text.index("first of all") < text.index("provision.done")
+    assert text.index("first of all") < text.index("Place made")
+    assert shop.email in text.partition("Place made")[2]
 
 
 async def test_a_limit_is_given_until_a_day_and_taken_back(
