@@ -151,3 +151,11 @@ async def test_every_kind_that_a_worker_knows_is_retried_or_says_why_not(
 ) -> None:
     runner = make_runner(made.platform, CollectorRegistry())
     assert runner.kinds == RETRIED | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    "asked", ["state=lost", "failing=perhaps", "after=1", "limit=0", "kind=%00", "tenant=%00"]
+)
+async def test_what_cannot_be_asked_is_refused(made: GatewayWorld, asked: str) -> None:
+    answer = await made.client.get(f"/api/ops/operations?{asked}", headers=ops(None))
+    assert answer.status_code in {400, 404, 422}, answer.text
