@@ -191,6 +191,7 @@ class Desk:
             title=listed.title,
             interval=wanted.interval,
             is_first=live is None,
+            is_held=live is not None and _is_for(live, lines),
             trial_days=listed.trial_days if live is None else None,
             cost=cost,
             limits=limits,
@@ -299,6 +300,11 @@ def _check_free(tenant: Tenant, account: Account) -> None:
             f"what tenant {tenant.slug} pays for is agreed by contract, which stands over "
             "what it buys: ask sales"
         )
+
+
+def _is_for(live: SeenSubscription, lines: Sequence[Line]) -> bool:
+    held = {(item.price_id, item.quantity) for item in live.items}
+    return held == {(line.price_id, line.quantity) for line in lines}
 
 
 def _bought_nothing(tenant: Tenant) -> Conflict:

@@ -29,13 +29,15 @@ _MONTHS_A_YEAR: Final = 12
 class Bargain(msgspec.Struct, frozen=True, kw_only=True):
     """What is paid for what. ``is_first``: nothing is bought yet, so the provider's page follows.
 
-    Amounts are those of the price list: taxes, where some are due, come on top of a first one.
+    ``is_held``: it is what there is already, so nothing would change. Amounts are those of the
+    price list: taxes, where some are due, come on top of a first one.
     """
 
     plan: str
     title: str
     interval: Interval
     is_first: bool
+    is_held: bool
     trial_days: int | None
     cost: Preview
     limits: Limits

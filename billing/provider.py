@@ -91,7 +91,7 @@ class Provider(Protocol):
         ...
 
     async def checkout(self, purchase: Purchase, *, key: str) -> str:
-        """Return the address of a page where the customer buys."""
+        """Return the address of a page where the customer buys; earlier pages end by that."""
         ...
 
     async def portal(self, customer_id: str, *, return_url: str) -> str:

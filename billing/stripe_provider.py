@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -264,7 +264,7 @@ class StripeProvider:
     # ── Buying and changing ──────────────────────────────────────────────────────────────────────
 
     async def checkout(self, purchase: Purchase, *, key: str) -> str:
-        """Return the address of a page where the customer buys.
+        """Return the address of a page where the customer buys; the pages from before end by that.
 
         The page may not write to the customer: its name and address are ours to keep.
         """
@@ -279,17 +279,25 @@ class StripeProvider:
             "cancel_url": purchase.cancel_url,
         }
         if purchase.trial_days:
-            params["subscription_data"] = {
-                "metadata": tenant,
-                "trial_period_days": purchase.trial_days,
-            }
+            params["subscription_data"]["trial_period_days"] = purchase.trial_days
         made = await self._asked(
             f"open a checkout for customer {purchase.customer_id}",
             self._stripe.checkout.sessions.create_async(
                 params, {"idempotency_key": f"checkout:{key}"}
             ),
         )
-        return reading.read(made, reading.AddressShape).url
+        opened = reading.read(made, reading.CheckoutShape)
+        await self._end_older(opened, purchase.customer_id)
+        return opened.url
+
+    async def _end_older(self, opened: reading.CheckoutShape, customer_id: str) -> None:
+        sessions = self._stripe.checkout.sessions
+        asked = sessions.list_async({"customer": customer_id, "status": "open"})
+        page = await self._page("list open checkouts", asked)
+        ids = [reading.read(each, reading.CheckoutShape).id for each in page.data]
+        for older in ids[ids.index(opened.id) + 1 :] if opened.id in ids else ():  # newest first
+            with suppress(ProviderRefused):  # it was paid, or ran out, meanwhile
+                await self._asked(f"end checkout {older}", sessions.expire_async(older))
 
     async def portal(self, customer_id: str, *, return_url: str) -> str:
         """Return the address of a page where the customer changes, pays and cancels.

@@ -187,6 +187,12 @@ class AddressShape(msgspec.Struct, kw_only=True):
     url: Annotated[str, Meta(pattern=r"^https?://[!-~]{1,4000}\Z")]
 
 
+class CheckoutShape(AddressShape, kw_only=True):
+    """A checkout's page, with the session that it shows."""
+
+    id: Id
+
+
 class _Item(msgspec.Struct, kw_only=True):
     id: Id
     price: PriceShape

@@ -219,6 +219,8 @@ class MemoryProvider:
     async def checkout(self, purchase: Purchase, *, key: str) -> str:
         await self._called()
         url = self._made.setdefault(key, f"https://memory.invalid/pay/{self._next('cart')}")
+        others = {each.customer_id: page for page, each in self._carts.items() if page != url}
+        self._carts.pop(others.get(purchase.customer_id, ""), None)
         self._carts[url] = purchase
         return url
 

@@ -174,6 +174,18 @@ async def test_nobody_subscribes_twice(made: GatewayWorld, stripe: StandIn) -> N
     assert "/api/billing/change" in told["detail"]
 
 
+async def test_a_newer_page_to_pay_on_ends_the_one_before(
+    made: GatewayWorld, stripe: StandIn
+) -> None:
+    customer = await sign_up(made.client)
+    wanted = ({"plan": "pro"}, {"plan": "pro", "interval": "year"})
+    older, newer = [(await ask(made, customer, "checkout", each))["url"] for each in wanted]
+    assert (await stripe.press(older, "pay")).status_code >= 400
+    await stripe.pay(newer)
+    await compare(made)
+    assert (await billing(made, customer))["plan"] == "pro"
+
+
 async def test_the_portal_is_the_providers_own_page(made: GatewayWorld, stripe: StandIn) -> None:
     customer = await buyer(made, stripe)
     url = (await ask(made, customer, "portal"))["url"]
@@ -217,7 +229,8 @@ async def test_another_plan_is_foreseen_as_its_preview_has_it(
     yearly = {"plan": "pro", "interval": "year"}
     bargain = (await foresee(made, customer, "plan=pro&interval=year"))["bargain"]
     preview = await ask(made, customer, "preview", yearly)
-    assert bargain["is_first"] is False
+    assert (bargain["is_first"], bargain["is_held"]) == (False, False)
+    assert (await foresee(made, customer, "plan=pro"))["bargain"]["is_held"] is True
     assert bargain["cost"]["next_invoice"] == preview["next_invoice"]
 
 

@@ -47,6 +47,13 @@ async def test_a_plan_is_bought_changed_cancelled_and_kept_after_all(
     assert "Pro yours" in surfer.text
     assert "99.00 USD" in surfer.text
 
+    await surfer.get(f"{path}/change?plan=pro&interval=month")
+    assert "Nothing would change." in surfer.text
+    assert f"{path}/change" not in surfer.forms
+    await surfer.get(f"/w/{customer.slug}/data/delete")
+    assert "Cancel it first" in surfer.text
+    assert f"/w/{customer.slug}/data/delete" not in surfer.forms
+
     await surfer.get(f"{path}/change?plan=pro&interval=year")
     assert "Next invoice" in surfer.text
     assert "990.00 USD" in surfer.text

@@ -41,6 +41,7 @@ async def test_what_is_wrong_is_said_beside_its_field_and_the_rest_is_kept(
     answer = await surfer.submit("/signup", typed)
     assert answer.status_code == 422
     assert 'id="email-wrong"' in answer.text
+    assert answer.text.count(" autofocus") == 1, "one is led to what is wrong"
     assert surfer.forms["/signup"]["company"] == "Ann's"
     assert surfer.forms["/signup"]["password"] == ""
     assert surfer.token is None

@@ -16,6 +16,7 @@ from billing.current import Current
 from billing.foreseeing import Foreseen
 from billing.life_words import Basis
 from billing.routes import PageAddress, PlanShown
+from billing.telling import PLAN_ENDS, PLAN_LEFT
 from router.api.location import Location
 from router.api.shapes import List
 from router.api.usage import Metric
@@ -181,7 +182,9 @@ async def _billing_page(room: Workspace, form: Form = EMPTY) -> Template:
         "current": current,
         "plans": await _plans(room),
         "metrics": (await room.api.get("/api/usage", List[Metric])).items,
-        "notices": [notice for notice in current.notices if notice.ended_at is None],
+        # When the plan ends stands among its facts.
+        "notices": [notice for notice in current.notices if notice.kind != PLAN_ENDS],
+        "news": PLAN_LEFT,
         "pays": room.allows("billing.write"),
         "pause_ms": await _pause_ms(room),
     }

@@ -13,6 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, ServerSentEvent, ServerSentEventMessage, Stream, Template
 
+from billing.current import Current
 from router.api.archives import MEDIA_TYPE, ExportShown
 from router.api.deletion import DeletionShown, Ending
 from router.api.restoring import CopyBegun
@@ -205,11 +206,19 @@ async def _restore_page(room: Workspace, export_id: UUID, form: Form = EMPTY) ->
 
 
 async def _deletion_page(room: Workspace, form: Form = EMPTY) -> Template:
+    is_owner = _is_owner(room)
     given = {
         "deletion": (await room.api.get("/api/deletion", Ending)).deletion,
-        "is_owner": _is_owner(room),
+        "is_owner": is_owner,
+        "is_charged": is_owner and await _is_charged(room),
     }
     return room.page("workspace/delete.html", given, form=form)
+
+
+async def _is_charged(room: Workspace) -> bool:
+    """Tell whether a subscription would go on: whoever is charged for a workspace can't end it."""
+    bought = (await room.api.get("/api/billing", Current)).subscription
+    return bought is not None and bought.cancel_at is None
 
 
 async def _exports(room: Workspace) -> list[ExportShown]:

@@ -18,6 +18,7 @@ from web.api import Refused
 from web.form import EMPTY, Form, read_form
 from web.visitor import NO_SUCH_PAGE, Visitor, Workspace
 from web.workspace.members import may_give
+from web.workspace.overview import address_of
 
 
 @get("/w/{slug:str}/keys", include_in_schema=False)
@@ -72,6 +73,7 @@ async def _keys_page(
         "revoked": [key for key in found if key.revoked_at is not None],
         "roles": await _roles(room),
         "made": made,
+        "address": address_of(room.visitor.web, room.tenant.slug),
     }
     return room.page("workspace/keys.html", given, form=form)
 

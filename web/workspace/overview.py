@@ -68,7 +68,8 @@ async def _steps(room: Workspace, *, calls: int) -> list[Step]:
     if room.allows("keys.read"):
         keys = (await room.api.get("/api/keys", List[KeyShown])).items
         steps.append(Step(said="Make an API key", path="/keys", is_done=is_in_use(keys)))
-    steps.append(Step(said="Send the first call with it", path=None, is_done=calls > 0))
+        path = "/keys#call" if is_in_use(keys) else None
+        steps.append(Step(said="Send the first call with it", path=path, is_done=calls > 0))
     if room.allows("members.write"):
         steps.append(
             Step(said="Invite somebody", path="/members", is_done=await _has_company(room))
@@ -86,7 +87,7 @@ async def _steps(room: Workspace, *, calls: int) -> list[Step]:
     if room.allows("billing.write"):
         steps.append(
             Step(
-                said="Choose a plan",
+                said="Choose a larger plan",
                 path="/billing",
                 is_done=room.tenant.plan != DEFAULT_PLAN,
                 is_optional=True,

@@ -139,10 +139,13 @@ async def test_a_repeated_write_bears_the_key_of_the_first() -> None:
     keys: list[str] = []
 
     async def answer(asked: Asked) -> Said:
+        if asked.method == "GET":
+            return said({"object": "list", "data": [], "has_more": False})
         keys.append(asked.headers["idempotency-key"])
         if len(keys) < 3:
             return failed(503, "api_error")
-        return said({"object": "checkout.session", "url": "https://pay.invalid/1"})
+        page = {"object": "checkout.session", "id": "cs_1", "url": "https://pay.invalid/1"}
+        return said(page)
 
     async with answering(answer) as provider:
         await provider.checkout(_purchase(), key="one")
