@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from router.api import throttle
+from router.api.errand import AccountErrand
 from router.api.shapes import User
 from router.catalog import accounts, members, sessions
 from router.catalog.members import MemberTenant
-from router.errors import NotAllowed
+from router.errors import NotAllowed, NotAuthenticated
 
 if TYPE_CHECKING:
-    from router.api.errand import AccountErrand, Errand
+    from router.api.errand import Errand
     from router.catalog.accounts import Account
+    from router.catalog.sessions import Opening
     from router.words import TenantId
 
 #: For so long after a log-in nobody is asked for the password again.
@@ -67,6 +69,20 @@ async def enter(
         tenants=found,
         needs_password=needs_password,
     )
+
+
+async def opening_of(errand: Errand) -> Opening:
+    """Say how the caller's next session comes about; needs the errand's transaction.
+
+    One that follows another inherits when its person was proved: else whoever found an old session
+    open could draw a fresh one from it, and change the password.
+    """
+    if not isinstance(errand, AccountErrand):
+        return errand.opening
+    proved_at = await sessions.proved_at(await errand.connection(), errand.token)
+    if proved_at is None:
+        raise NotAuthenticated("this session has ended: log in")
+    return msgspec.structs.replace(errand.opening, proved_at=proved_at)
 
 
 async def check_password_of(

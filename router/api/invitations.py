@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody
 
 from router.api import throttle
 from router.api.door import NEEDS
-from router.api.entering import check_password_of, own_account
+from router.api.entering import check_password_of, opening_of, own_account
 from router.api.errand import AccountErrand, Errand, MemberErrand
 from router.api.seats import check_seat
 from router.api.shapes import (
@@ -252,7 +252,7 @@ async def _join(errand: Errand, account: Account, token: str) -> Accepted:
     await check_seat(connection, tenant, upgrade_url=errand.parts.upgrade_url)
     membership = await invitations.accept(connection, token, account)
     opened = await sessions.open_session(
-        connection, account.id, tenant_id=tenant.id, opening=errand.opening
+        connection, account.id, tenant_id=tenant.id, opening=await opening_of(errand)
     )
     await errand.note(
         "member.accept", membership.id, tenant_id=tenant.id, detail={"role": membership.role}

@@ -10,11 +10,10 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from router.api.entering import LoggedIn, check_password_of, enter
+from router.api.entering import LoggedIn, check_password_of, enter, opening_of
 from router.api.errand import AccountErrand, Errand
 from router.api.shapes import Email, Name, Password
 from router.catalog import sessions
-from router.catalog.sessions import Opening
 from router.errors import NotFound
 from router.gateway.entrance import NO_SUCH_TENANT
 from router.words import Tenant, TenantStatus
@@ -66,18 +65,12 @@ async def switch(errand: NamedDependency[AccountErrand], data: JSONBody[Switch])
     tenant = await _find(errand, data.tenant)
     if tenant is None or errand.credential.role_in(tenant.id) is None:
         raise NotFound(NO_SUCH_TENANT)
-    connection = await errand.connection()
-    proved_at = await sessions.proved_at(connection, errand.token)
+    only_tenant_id = tenant.id if errand.credential.is_confined else None
     opened = await sessions.open_session(
-        connection,
+        await errand.connection(),
         errand.account_id,
         tenant_id=tenant.id,
-        opening=Opening(
-            agent=errand.agent,
-            source=errand.source,
-            proved_at=proved_at,
-            only_tenant_id=tenant.id if errand.credential.is_confined else None,
-        ),
+        opening=msgspec.structs.replace(await opening_of(errand), only_tenant_id=only_tenant_id),
     )
     await errand.note("session.switch", errand.account_id, tenant_id=tenant.id)
     return Switched(token=opened.token, expires_at=opened.expires_at)

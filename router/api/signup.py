@@ -16,6 +16,7 @@ from litestar.params import JSONBody
 
 from router.api import throttle
 from router.api.accounts import Mailed, knock, mailed, send_proof, steady
+from router.api.entering import opening_of
 from router.api.errand import Errand
 from router.api.shapes import Email, Name, Password, TenantShown, User, Word
 from router.catalog import accounts, members, operations, plans, sessions, tenants
@@ -121,7 +122,10 @@ async def open_workspace(errand: Errand, account: Account, wanted: Wanted) -> Si
             tenant, email=account.email, plan=wanted.plan
         )
     opened = await sessions.open_session(
-        await errand.connection(), account.id, tenant_id=tenant.id, opening=errand.opening
+        await errand.connection(),
+        account.id,
+        tenant_id=tenant.id,
+        opening=await opening_of(errand),
     )
     return SignedUp(
         tenant=TenantShown.of(ready or tenant),

@@ -23,6 +23,7 @@ from tests.gateways import (
     expect,
     new_slug,
     ops,
+    prove,
     sign_up,
 )
 
@@ -156,6 +157,28 @@ async def test_a_log_in_never_takes_over_a_token_that_came_with_it(made: Gateway
     answer = await made.client.post("/api/login", json=body, headers=bearer(planted))
     assert expect(answer, 200)["token"] != planted
     expect(await made.client.get("/api/me", headers=bearer(planted)), 401)
+
+
+async def test_an_old_session_begets_none_that_counts_as_a_log_in(town: Town) -> None:
+    client = town.made.client
+    owner, host = await sign_up(client), await sign_up(client)
+    await prove(town.made, owner.email)
+    made, _ = await invited(town, host, owner.email)
+    async with town.made.platform.catalog.connection() as connection:
+        await connection.execute("UPDATE catalog.session SET proved_at = now() - interval '1 day'")
+    slug, found = new_slug(), [owner.token]
+    for path, body in (
+        ("/api/switch", {"tenant": owner.slug}),
+        ("/api/invitations/join", {"token": made["token"]}),
+        ("/api/workspaces", {"name": slug, "slug": slug}),
+    ):
+        answer = await client.post(path, json=body, headers=owner.headers)
+        assert answer.is_success, answer.text
+        found.append(answer.json()["token"])
+    for token in found:
+        change = {"new_password": NEW_PASSWORD}
+        refused = await client.post("/api/profile/password", json=change, headers=bearer(token))
+        assert "logged in a while ago" in expect(refused, 403)["detail"]
 
 
 async def test_a_reset_ends_every_session_that_somebody_had(town: Town) -> None:
