@@ -25,6 +25,7 @@ from router.catalog import (
     archives,
     clusters,
     invitations,
+    members,
     moves,
     operations,
     plans,
@@ -183,7 +184,7 @@ async def record_restore(
     tier = (await plans.get(connection, tenant.plan)).tier
     chosen = await clusters.choose(connection, moves.role_of(tier), cluster=wanted.cluster)
     placement = platform.stores[tier].draw(chosen, tenant.isolation)
-    known = [email for email in owners if await accounts.find_proved(connection, email)]
+    known = [email for email in owners if await _may_own(connection, head, email)]
     invitation = None
     if owners and not known:
         invitation = await invitations.invite(connection, tenant.id, email=owners[0], role=OWNER)
@@ -290,6 +291,15 @@ def _restorer(platform: Platform) -> Runner:
         name=f"{socket.gethostname()}:{os.getpid()}:rehearsal",
         limits=RunnerLimits(lease_s=platform.settings.operation_lease_s),
     )
+
+
+async def _may_own(connection: Connection, head: Head, email: str) -> bool:
+    """Whether an address's account is its person's, or owns the rows where they came from."""
+    account = await accounts.find_by_email(connection, email)
+    if account is None or account.email_verified_at is not None:
+        return account is not None
+    there = await members.find(connection, head.tenant.id, account.id)
+    return there is not None and there.role == OWNER
 
 
 def _owners(wanted: WantedRestore, head: Head) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ class Onboardings:
             changed = await self._invoiced(changed, seen)
         connection = await opened()
         if found.stage is Stage.ACCEPTANCE:
-            await self._give_owner(connection, seen, changed.document.parties.owner_email)
+            await self._give_owner(connection, seen, changed, by)
         return await self._keep(connection, changed, by, "onboarding.advance")
 
     async def _approved(self, found: Onboarding, seen: Seen, by: By) -> Onboarding:
@@ -373,10 +373,22 @@ class Onboardings:
         document = msgspec.structs.replace(given, invoice=first.id if first else None)
         return msgspec.structs.replace(changed, document=document)
 
-    async def _give_owner(self, connection: Connection, seen: Seen, email: str) -> None:
+    async def _give_owner(
+        self, connection: Connection, seen: Seen, changed: Onboarding, by: By
+    ) -> None:
         """Let the owner in: who has proved the address owns it now, who hasn't is invited."""
-        tenant = seen.tenant
+        tenant, email = seen.tenant, changed.document.parties.owner_email
         assert tenant is not None, "what is accepted is a tenant's"
+        deed = audit.Deed(
+            actor=by.actor,
+            action="onboarding.owner",
+            target=email,
+            tenant_id=tenant.id,
+            reason=by.reason,
+            detail={"onboarding": str(changed.id)},
+            request_id=by.request_id,
+        )
+        await audit.write(connection, deed)
         issued = await invitations.make_owner(connection, tenant.id, email)
         if issued is not None:
             url = site_url(self._platform.settings.base_domain)

@@ -358,7 +358,7 @@ class _Job:
 
     async def _give_owners(self, catalog: Connection, tenant_id: TenantId) -> None:
         for email in self.data.owners:
-            account = await accounts.find_proved(catalog, email)
+            account = await accounts.find_by_email(catalog, email)
             if account is not None:
                 await members.add(catalog, tenant_id, account.id, role=OWNER)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -16,11 +17,15 @@ from router.api.invitations import InvitationMade, letter_of
 from router.api.ops import OpsTenant, Reference
 from router.api.parts import WantedCopy
 from router.api.shapes import Email, Limit, List, OperationShown, Word
-from router.catalog import archives, tenants
+from router.catalog import archives, members, tenants
 from router.catalog.archives import Certificate, Export
 from router.catalog.moves import By
-from router.errors import NotFound, Unprocessable
+from router.catalog.roles import OWNER
+from router.errors import NotAllowed, NotFound, Unprocessable
 from router.words import Tenant
+
+if TYPE_CHECKING:
+    from router.connect import Connection
 
 
 class OpsExport(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,10 +116,14 @@ async def ops_restore(
     export_id: FromPath[UUID],
     data: JSONBody[NewRestore],
 ) -> RestoreBegun:
-    """Nothing is restored over a tenant. It is let in once its rows are proved equal."""
+    """Nothing is restored over a tenant. It is let in once its rows are proved equal.
+
+    Only an owner of the tenant can be named as the owner of its copy: staff read rows by access.
+    """
     parts = errand.parts
     async with parts.catalog.connection() as connection:
         found = (await tenants.get(connection, tenant)).tenant
+        await _check_owner(connection, found, data.owner_email)
         export = await archives.get_export(connection, export_id, tenant_id=found.id)
     if not export.has_file:
         raise NotFound(f"the archive {export_id} has no file, or none any more")
@@ -185,6 +194,18 @@ async def ops_show_certificate(
     return CertificateShown(
         certificate=kept.certificate, document=kept.document, sha256=kept.sha256
     )
+
+
+async def _check_owner(connection: Connection, tenant: Tenant, email: str | None) -> None:
+    """Else whoever can have an archive taken owned a copy of any tenant's rows, unseen by it."""
+    if email is None:
+        return
+    listed = await members.list_all(connection, tenant.id)
+    if email.strip().lower() not in {each.email for each in listed if each.role == OWNER}:
+        raise NotAllowed(
+            f"{email} owns nothing of {tenant.slug}: name one of its owners, or nobody for those "
+            "of the archive"
+        )
 
 
 def _by(errand: Errand) -> By:

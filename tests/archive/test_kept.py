@@ -290,6 +290,10 @@ async def test_operators_have_an_archive_taken_and_restore_it(
         f"{path}/{told['id']}/restore", json={"slug": slug}, headers=ops()
     )
     expect(again, 409)
+    # Else a copy of its own would show an operator all rows, with no transcript.
+    mine = {"slug": new_slug(), "owner_email": "operator@ours.example"}
+    refused = await made.client.post(f"{path}/{told['id']}/restore", json=mine, headers=ops())
+    assert "owns nothing" in expect(refused, 403)["detail"]
     absent = f"{path}/{uuid.uuid4()}/restore"
     expect(await made.client.post(absent, json={"slug": new_slug()}, headers=ops()), 404)
     listed = expect(await made.client.get(path, headers=ops()), 200)["items"]

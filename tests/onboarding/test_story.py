@@ -89,6 +89,9 @@ async def test_a_trial_becomes_an_enterprise_with_a_receipt(made: GatewayWorld) 
     assert [(each["email"], each["role"]) for each in invited] == [
         (PARTIES["owner_email"], "owner")
     ]
+    trail = expect(await made.client.get("/api/audit?limit=200", headers=shop.headers), 200)
+    owners = [each["target"] for each in trail["items"] if each["action"] == "onboarding.owner"]
+    assert owners == [PARTIES["owner_email"]], "the tenant sees whom sales made its owner"
     other = await seller(made)
     await other.up_to("data", source="workspace", workspace=shop.slug)
     assert "brought in already" in (await other.act("begin", 409))["detail"]
