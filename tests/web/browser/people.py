@@ -101,17 +101,17 @@ class Person:
                 for each in seen["violations"]
                 for node in each["nodes"]
             ]
-            await self._keep_picture(scheme)
+            await self.keep_picture(scheme)
             await self.page.set_viewport_size(PHONE)
             wide: int = await self.page.evaluate("document.documentElement.scrollWidth")
             if wide > PHONE["width"]:
                 found.append(f"{wide} pixels wide on a phone")
-            await self._keep_picture(f"{scheme}-phone")
+            await self.keep_picture(f"{scheme}-phone")
             await self.page.set_viewport_size(SCREEN)
         await self.page.emulate_media(color_scheme="light")
         return found
 
-    async def _keep_picture(self, look: str) -> None:
+    async def keep_picture(self, look: str) -> None:
         """Show the page to whoever asked for pictures (`make screenshots`)."""
         folder = os.environ.get("STEPWELL_TEST_SCREENSHOTS")
         if folder is None:

@@ -98,6 +98,11 @@ async def test_a_person_buys_a_schema_and_a_database_while_others_write(
     row = main.locator("tr", has=ann.page.get_by_role("cell", name="artist", exact=True))
     await reads(row, "yes")
     assert await ann.faults() == []
+    await ann.page.emulate_media(media="print")
+    await expect(ann.page.get_by_label("Workspace", exact=True)).to_be_hidden()
+    await expect(row).to_be_visible()
+    await ann.keep_picture("paper")
+    await ann.page.emulate_media(media="screen")
 
     await cancel_and_go_on(ann, slug)
 
