@@ -98,11 +98,7 @@ async def test_a_person_buys_a_schema_and_a_database_while_others_write(
     row = main.locator("tr", has=ann.page.get_by_role("cell", name="artist", exact=True))
     await reads(row, "yes")
     assert await ann.faults() == []
-    await ann.page.emulate_media(media="print")
-    await expect(ann.page.get_by_label("Workspace", exact=True)).to_be_hidden()
-    await expect(row).to_be_visible()
-    await ann.keep_picture("paper")
-    await ann.page.emulate_media(media="screen")
+    await put_on_paper(ann, row)
 
     await cancel_and_go_on(ann, slug)
 
@@ -145,6 +141,15 @@ async def test_all_of_it_works_without_a_script(browser: Browser, selling: Shop)
 async def reads(place: Locator, text: str) -> None:
     """Wait until a part of the page says so."""
     await expect(place).to_contain_text(text, timeout=WAIT_MS_MAX)
+
+
+async def put_on_paper(ann: Person, row: Locator) -> None:
+    """See a receipt as it is printed: what it says, without the way to other pages."""
+    await ann.page.emulate_media(media="print")
+    await expect(ann.page.get_by_label("Workspace", exact=True)).to_be_hidden()
+    await expect(row).to_be_visible()
+    await ann.keep_picture("paper")
+    await ann.page.emulate_media(media="screen")
 
 
 async def sign_up_for_pro(ann: Person, selling: Shop) -> str:
