@@ -177,7 +177,7 @@ class Runner:
         try:
             while len(self._jobs) < self._limits.jobs_max:
                 async with self._catalog.connection() as connection:
-                    claimed = await operations.claim_next(connection, self._claim, self._handlers)
+                    claimed = await operations.claim_next(connection, self._claim, self.kinds)
                 if claimed is None:
                     return
                 self._start(claimed)

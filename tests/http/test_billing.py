@@ -319,6 +319,12 @@ async def test_operators_see_both_sides_and_what_differs(
     assert (told["subscription"], told["subscription_status"]) == (subscription, "active")
     report = await compare(made)
     assert str(customer.id) in [each["tenant_id"] for each in report["differences"]]
+    kept = expect(await made.client.get("/api/ops/comparison", headers=ops(None)), 200)
+    assert kept["found"]["differences"] == len(report["differences"])
+    assert kept["found"]["first_differences"] == report["differences"]
+    seen = expect(await made.client.get("/api/ops/overview", headers=ops(None)), 200)
+    assert seen["comparison"]["at"] == kept["at"]
+    assert seen["comparison"]["differences"] == len(report["differences"])
     both = expect(await made.client.get(path, headers=ops()), 200)
     assert both["differences"] == []
     assert both["ours"]["ending"]["plan"] == "starter"

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from deploy.checkup import keep_checked
+from deploy.checkup import CheckupFigures, keep_checked
 from deploy.operations import make_runner
 from router.catalog import loads
 from router.catalog.loads import Load
@@ -297,6 +297,10 @@ async def test_the_doctors_report_is_kept_and_renewed_when_asked_for(
         assert "genre" in operator.text
         assert "canary-seen" in operator.text
         assert "as stepwell_app" in operator.text
+        registry = CollectorRegistry()
+        await CheckupFigures(registry).read(made.platform.catalog)
+        for figure in ("stepwell_doctor_grave_findings", "stepwell_canaries_seen"):
+            assert (registry.get_sample_value(figure) or 0) > 0, figure
         await operator.get("/console")
         assert "grave holes" in operator.text
     finally:
