@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -33,6 +34,8 @@ from tests.gateways import (
     sign_up,
 )
 from tests.web.surfing import Surfer
+
+ROUNDS = 7
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,25 @@ async def test_a_sign_up_answers_alike_and_not_sooner_for_a_known_address(
         headers = {name: value for name, value in answer.headers.items() if name not in lengths}
         told.append(({**document, "email": "the one that was asked for"}, headers))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("path", ["/api/signup", "/api/login"])
+async def test_the_clock_tells_no_more(client: AsyncClient, town: Town, path: str) -> None:
+    owner = await proved(town)
+    took_s: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(ROUNDS):
+        await forget_tries(town.made)
+        for is_known, took in took_s.items():
+            email = owner.email if is_known else new_address()
+            body = asked(email, WRONG)
+            if path == "/api/login":
+                body = {"email": email, "password": WRONG}
+            begun_s = time.monotonic()
+            await client.post(path, json=body)
+            took.append(time.monotonic() - begun_s)
+    known_s, unknown_s = median(took_s[True]), median(took_s[False])
+    # A log-in without a hash would be ten times as fast; a sign-up has a least time besides.
+    assert max(known_s, unknown_s) < 2.5 * min(known_s, unknown_s), took_s
 
 
 async def test_a_log_in_after_it_tells_no_more(client: AsyncClient, known: str) -> None:
