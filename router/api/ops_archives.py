@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from router.api.archives import ExportCursor, ExportShown
 from router.api.deletion import DeletionShown, Ending
 from router.api.errand import Errand
-from router.api.invitations import InvitationMade, letter_of
+from router.api.invitations import InvitationShown, letter_of, shown
 from router.api.ops import OpsTenant, Reference
 from router.api.parts import WantedCopy
 from router.api.shapes import Email, Limit, List, OperationShown, Word
@@ -52,12 +52,13 @@ class NewRestore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class RestoreBegun(msgspec.Struct, frozen=True, kw_only=True):
     """The new tenant, and the operation that fills its place.
 
-    ``invitation`` is there for an owner whose address nobody has proved.
+    ``invitation`` is there for an owner whose address nobody has proved. Its token goes by mail
+    alone: whoever brings it reads the rows.
     """
 
     tenant: OpsTenant
     operation: OperationShown
-    invitation: InvitationMade | None
+    invitation: InvitationShown | None
 
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,7 +139,7 @@ async def ops_restore(
     return RestoreBegun(
         tenant=OpsTenant.of(record),
         operation=OperationShown.of(copy.operation),
-        invitation=InvitationMade.of(copy.invitation) if copy.invitation else None,
+        invitation=shown(copy.invitation.invitation) if copy.invitation else None,
     )
 
 

@@ -290,6 +290,18 @@ async def test_operators_have_an_archive_taken_and_restore_it(
         f"{path}/{told['id']}/restore", json={"slug": slug}, headers=ops()
     )
     expect(again, 409)
+    async with made.platform.catalog.connection() as connection:
+        await connection.execute(
+            "UPDATE catalog.account SET email = 'moved.' || email WHERE email = $1", shop.email
+        )
+        unknown = {"slug": new_slug()}
+        late = await made.client.post(f"{path}/{told['id']}/restore", json=unknown, headers=ops())
+        await connection.execute(
+            "UPDATE catalog.account SET email = $1 WHERE email = 'moved.' || $1", shop.email
+        )
+    # Whoever has the token owns the copy: it goes by mail, and is in no answer.
+    assert expect(late, 202)["invitation"]["email"] == shop.email
+    assert "token" not in late.json()["invitation"]
     # Else a copy of its own would show an operator all rows, with no transcript.
     mine = {"slug": new_slug(), "owner_email": "operator@ours.example"}
     refused = await made.client.post(f"{path}/{told['id']}/restore", json=mine, headers=ops())
