@@ -15,7 +15,7 @@ from promotion.wanted import Decision, MoveTo, Nothing, SettleFirst, TurnBack, U
 from router.catalog.move_words import MovePlace, Rehearsal
 from router.errors import Conflict, Unavailable
 from router.sql import load
-from router.words import Tier
+from router.words import TenantStatus, Tier
 
 if TYPE_CHECKING:
     from deploy.platform import Platform
@@ -63,6 +63,8 @@ async def rehearse(platform: Platform, promoting: Promoting, goal: Goal, by: By)
 
 async def count(platform: Platform, tenant: Tenant) -> tuple[TableSize, ...]:
     """Count a tenant's rows, table by table."""
+    if tenant.status is TenantStatus.ERASED:
+        raise Conflict(f"tenant {tenant.slug} was erased: it has no rows any more")
     side = Side(fleet=platform.fleet, tenant_id=tenant.id, placement=_placement(tenant))
     try:
         return await measure(side, shape_of(platform.loaded.stored))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateways import Customer, GatewayWorld, expect, ops, sign_up
+from tests.archive.test_kept import until_made, working
+from tests.gateways import Customer, GatewayWorld, expect, new_slug, ops, sign_up
 from tests.web.surfing import Surfer
 
 
@@ -31,6 +32,29 @@ async def test_an_operator_has_an_archive_taken_with_a_reason(
         await made.client.get(f"/api/ops/tenants/{shop.slug}/exports", headers=ops()), 200
     )
     assert told["items"][0]["export"]["id"] in (await operator.get(page)).text
+
+
+async def test_an_archive_is_restored_as_another_tenant(
+    made: GatewayWorld, operator: Surfer, shop: Customer
+) -> None:
+    page = f"/console/tenants/{shop.slug}/data"
+    path = f"/api/ops/tenants/{shop.slug}/exports"
+    known = expect(await made.client.get(path, headers=ops()), 200)["items"]
+    assert [each["export"]["has_file"] for each in known] == [False]
+    await operator.get(page)
+    assert f"{page}/restore" not in operator.forms
+    async with working(made):
+        await until_made(made, shop, known[0]["export"]["id"])
+    await operator.get(page)
+    fields = {"slug": shop.slug, "owner_email": "new@owner.example", "reason": "a rehearsal"}
+    assert (await operator.submit(f"{page}/restore", fields)).status_code == 422
+    assert "is taken" in operator.text
+    assert operator.forms[f"{page}/restore"]["owner_email"] == "new@owner.example"
+    slug = new_slug()
+    answer = await operator.submit(f"{page}/restore", {**fields, "slug": slug})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/tenants/{slug}")
+    await operator.get(f"/console/tenants/{slug}")
+    assert "It is being filled from the archive." in operator.text
 
 
 async def test_an_operator_has_a_tenant_erased_later_and_keeps_it(

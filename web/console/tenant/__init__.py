@@ -34,6 +34,7 @@ PAGES: Sequence[ControllerRouterHandler] = (
     domains.show_domains,
     data.show_data,
     data.take_archive,
+    data.restore_archive,
     access.show_access,
     access.ask_access,
     audit.show_audit,
