@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _SQL = load("deploy", "filling.sql")
 _PURPOSE = "migration"
 #: Whom the probes look for: nobody, as what they measure is the look itself.
-_NOBODY: TenantId = UUID(int=0)
+NOBODY: TenantId = UUID(int=0)
 
 
 class FillLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,12 +87,12 @@ class Filler:
         """Return when all rows of before are filled; may be begun again at any time."""
         place = filling.place
         async with contextlib.AsyncExitStack() as stack:
-            seat = _side(self._fleet, place, _NOBODY)
+            seat = side_of(self._fleet, place, NOBODY)
             connection = await stack.enter_async_context(seat.connection(_PURPOSE))
             batches = Batches(connection, filling, await _spell(connection, filling))
             rest, rows, in_all = at_once, 0, 0
             for tenant in await connection.fetch(_SQL["tenants"], place.schema):
-                side, is_more = _side(self._fleet, place, tenant["tenant_id"]), True
+                side, is_more = side_of(self._fleet, place, tenant["tenant_id"]), True
                 while is_more:
                     batch = await self._patiently(batches, side)
                     is_more, in_all = batch.is_more, batch.reached.rows
@@ -222,7 +222,7 @@ async def _spell(connection: Connection, filling: Filling) -> Spelled:
     )
 
 
-def _side(fleet: Fleet, place: Place, tenant_id: TenantId) -> Side:
+def side_of(fleet: Fleet, place: Place, tenant_id: TenantId) -> Side:
     """Return a tenant's side; the platform's own work is let in at any epoch."""
     placement = Placement(
         tier=place.tier,

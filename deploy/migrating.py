@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from deploy.doctor import DatabaseName, Patient, examine
 from deploy.filling import Filler, FillLimits
+from deploy.sparing import Sparing
 from migrations.product.render import render
 from migrations.waves.chain import Chain
 from migrations.waves.figures import WaveFigures
@@ -67,15 +69,16 @@ def wave_terms(platform: Platform, registry: CollectorRegistry | None = None) ->
         return await _unsound(platform, places)
 
     settings = platform.settings
-    fill_limits = FillLimits(pace=PaceLimits(share_min=settings.move_share_min))
+    pace = PaceLimits(share_min=settings.move_share_min)
     return WaveTerms(
         catalog=platform.catalog,
         fleet=platform.fleet,
         rendered=render(platform.loaded),
         limits=WaveLimits(),
         figures=WaveFigures(registry),
-        fill=Filler(platform.fleet, fill_limits),
+        fill=Filler(platform.fleet, FillLimits(pace=pace)),
         examine=soundness,
+        spare=partial(Sparing, platform.fleet, pace),
         reach=Faults(settings.fault_point, FaultSignal(settings.fault_signal)).reach,
     )
 

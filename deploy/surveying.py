@@ -117,10 +117,11 @@ async def find_drift(platform: Platform) -> DriftReport:
 
 
 async def _look(platform: Platform, chain: Chain, places: list[Place], *, also_done: bool) -> View:
-    at_once_max = wave_terms(platform).limits.look_at_once_max
-    with contextlib.closing(Crew(platform.fleet)) as crew:
-        lookout = Lookout(crew, chain, at_once_max=at_once_max)
-        return await lookout.look_around(places, also_done=also_done)
+    terms = wave_terms(platform)
+    async with terms.spare() as turns:
+        with contextlib.closing(Crew(platform.fleet)) as crew:
+            lookout = Lookout(crew, chain, turns, at_once_max=terms.limits.look_at_once_max)
+            return await lookout.look_around(places, also_done=also_done)
 
 
 def _planned(entry: Entry, told_move: str | None) -> PlannedPlace:

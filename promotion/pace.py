@@ -116,12 +116,18 @@ async def at_once() -> None:
 
 
 class Pace:
-    """Watches the latency at both ends, and lets a move rest accordingly."""
+    """Watches the latency at both ends, and lets a move rest accordingly.
 
-    def __init__(self, sides: Sequence[Side], limits: PaceLimits) -> None:
+    ``of_customers``: none but their transactions are those of others.
+    """
+
+    def __init__(
+        self, sides: Sequence[Side], limits: PaceLimits, *, of_customers: bool = False
+    ) -> None:
         self._limits = limits
         clusters = {side.placement.cluster: side for side in reversed(sides)}
-        self._feelers = [Feeler(side, limits) for side in clusters.values()]
+        probe = _SQL["probe_customers" if of_customers else "probe"]
+        self._feelers = [Feeler(side, limits, probe) for side in clusters.values()]
         #: Somebody wants the move's end more than its neighbours' comfort: nobody is spared.
         self.is_hurried = False
         #: Whether the move stands still now, for the probes; and whether it was asked to.
@@ -135,6 +141,15 @@ class Pace:
     def share(self) -> float:
         """The share of the time that the move may work now."""
         return self._share
+
+    @property
+    def is_anybody_there(self) -> bool:
+        """Whether anybody else is at work at one of the ends."""
+        return any(feeler.is_anybody_there for feeler in self._feelers)
+
+    def begin(self) -> None:
+        """Be told that work begins now: what came before was waiting, and is owed no rest."""
+        self._worked_since = time.monotonic()
 
     async def rest(self) -> None:
         """Be awaited after each piece of work."""
@@ -176,7 +191,7 @@ class Pace:
                 await feeler.probe()
         while not self.is_hurried and not all(feeler.is_ready for feeler in self._feelers):
             await self._feel()
-            if not any(feeler.is_anybody_there for feeler in self._feelers):
+            if not self.is_anybody_there:
                 return
             first = max(self._limits.share_first, self._limits.share_min)
             self._share = min(self._share, first)
@@ -188,7 +203,7 @@ class Pace:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 while True:
                     await self._feel_for(self._limits.still_every_s)
-                    if any(feeler.is_anybody_there for feeler in self._feelers):
+                    if self.is_anybody_there:
                         await self._stand_still()
         finally:
             self._go.set()
@@ -221,8 +236,9 @@ class Pace:
 class Feeler:
     """What is felt at one end, while the move works and while it stands still."""
 
-    def __init__(self, side: Side, limits: PaceLimits) -> None:
+    def __init__(self, side: Side, limits: PaceLimits, probe: str = _SQL["probe"]) -> None:
         self._side = side
+        self._probe = probe
         self._limits = limits
         self._connection: Connection | None = None
         self.working: deque[Probe] = deque(maxlen=_SAMPLES)
@@ -246,7 +262,7 @@ class Feeler:
     async def probe(self) -> Probe:
         assert self._connection is not None, "a feeler is connected first"
         began = time.perf_counter()
-        others = await self._connection.fetchval(_SQL["probe"], self._side.tenant_id)
+        others = await self._connection.fetchval(self._probe, self._side.tenant_id)
         return Probe(took_ms=(time.perf_counter() - began) * 1_000, others=others)
 
     def keep(self, felt: Probe, *, stood: bool) -> None:

@@ -161,6 +161,10 @@ class Chain:
             for name in names
         )
 
+    def is_filling(self, names: Sequence[str]) -> bool:
+        """Whether any of these revisions fills rows, which rests by itself after each batch."""
+        return any(isinstance(step, Backfill) for name in names for step in self.steps(name))
+
     def is_forming(self, names: Sequence[str]) -> bool:
         """Whether any of these revisions makes what belongs to the stored form."""
         return any(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from migrations.waves.chain import Chain, Seen
     from migrations.waves.crew import Crew
     from migrations.waves.drift import Difference
+    from migrations.waves.terms import Turns
     from router.catalog.wave_words import Place, Rules
 
 _UNANSWERED = (PlatformError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -47,11 +48,12 @@ class Lookout:
     A database of one tenant bears a stamp, which its server shows; shared ones are always asked.
     """
 
-    def __init__(self, crew: Crew, chain: Chain, *, at_once_max: int) -> None:
+    def __init__(self, crew: Crew, chain: Chain, turns: Turns, *, at_once_max: int) -> None:
         self._crew = crew
         self._chain = chain
         self._shapes = Shapes(chain)
-        self._turns = asyncio.Semaphore(at_once_max)
+        self._turns = turns
+        self._at_once = asyncio.Semaphore(at_once_max)
 
     async def look_around(self, places: Iterable[Place], *, also_done: bool = False) -> View:
         """Ask every database of these places; ``also_done``: compare all tables, in full."""
@@ -65,12 +67,15 @@ class Lookout:
 
         async def ask(database: tuple[str, str]) -> None:
             try:
-                async with self._turns, self._crew.connection(*database) as connection:
+                async with self._at_once, self._crew.connection(*database) as connection:
                     there = stamped.get(database) or await look(connection, self._chain)
                     wanted = self._comparable(databases[database], there, also_done=also_done)
                     found: Mapping[str, tuple[Difference, ...]] = {}
                     if wanted:
-                        found = await self._shapes.drifted(connection, wanted, in_full=also_done)
+                        async with self._turns.working(databases[database][0]):
+                            found = await self._shapes.drifted(
+                                connection, wanted, in_full=also_done
+                            )
                     seen[database] = there
                     drifted.update({(*database, schema): each for schema, each in found.items()})
             except _UNANSWERED as error:

@@ -39,7 +39,7 @@ from router.tasks import end
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from migrations.waves.terms import WaveTerms
+    from migrations.waves.terms import Turns, WaveTerms
     from router.catalog.operations import Operation
     from router.catalog.runner import Progress
     from router.catalog.wave_words import LedgerEntry, Migration, Place
@@ -71,8 +71,9 @@ class WaveHandler:
             migration = await waves.get(connection, operation.id)
         if migration.paused_at is not None:
             raise self._paused(migration)
-        campaign = Campaign(self._terms, migration, progress)
-        if not await campaign.run():
+        async with self._terms.spare() as turns:
+            has_ended = await Campaign(self._terms, migration, progress, turns).run()
+        if not has_ended:
             async with self._terms.catalog.connection() as connection:
                 migration = await waves.get(connection, operation.id)
             raise self._paused(migration)
@@ -88,15 +89,17 @@ class WaveHandler:
 class Campaign:
     """One attempt at one migration."""
 
-    def __init__(self, terms: WaveTerms, migration: Migration, progress: Progress) -> None:
+    def __init__(
+        self, terms: WaveTerms, migration: Migration, progress: Progress, turns: Turns
+    ) -> None:
         self._terms = terms
         self._migration = migration
         self._progress = progress
         self._chain = Chain(terms.rendered, migration.target, migration.direction)
         self._crew = Crew(terms.fleet)
         at_once_max = terms.limits.look_at_once_max
-        self._lookout = Lookout(self._crew, self._chain, at_once_max=at_once_max)
-        self._work = Work(terms, self._chain, self._crew)
+        self._lookout = Lookout(self._crew, self._chain, turns, at_once_max=at_once_max)
+        self._work = Work(terms, self._chain, self._crew, turns)
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._jobs: dict[int, asyncio.Task[None]] = {}
         self._job = 0

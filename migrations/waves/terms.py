@@ -11,6 +11,7 @@ from migrations.waves.inside import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from migrations.product.render import RenderedProduct
     from migrations.waves.figures import WaveFigures
@@ -49,6 +50,22 @@ class Examine(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """Says when a piece of work may be done, as the customers of its server feel it."""
+
+    def working(self, place: Place) -> AbstractAsyncContextManager[None]:
+        """Do a piece of work at a place inside: entered when it is its turn, left when rested."""
+        ...
+
+
+class Spare(Protocol):
+    """Begins to watch the customers' servers."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Turns]:
+        """Watch as long as the block lasts."""
+        ...
+
+
 def reach_nothing(_: str) -> None:
     """Pass a point at which a test would let the process die."""
 
@@ -71,4 +88,5 @@ class WaveTerms(msgspec.Struct, frozen=True, kw_only=True):
     figures: WaveFigures
     fill: Fill
     examine: Examine
+    spare: Spare
     reach: Reach = reach_nothing

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from migrations.waves.crew import Crew
     from migrations.waves.inside import Report
     from migrations.waves.plan import Entry
-    from migrations.waves.terms import WaveTerms
+    from migrations.waves.terms import Turns, WaveTerms
 
 #: Somebody else has what is needed: try again, later.
 _IN_THE_WAY = (
@@ -60,10 +60,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Work:
     """Brings places along, and decides what becomes of those that didn't come."""
 
-    def __init__(self, terms: WaveTerms, chain: Chain, crew: Crew) -> None:
+    def __init__(self, terms: WaveTerms, chain: Chain, crew: Crew, turns: Turns) -> None:
         self._terms = terms
         self._chain = chain
         self._crew = crew
+        self._turns = turns
         self._means = Means(
             fill=terms.fill, turn=asyncio.Lock(), report=self._reporter, reach=terms.reach
         )
@@ -71,7 +72,11 @@ class Work:
     async def at(self, entries: Sequence[Entry]) -> Outcome:
         """Work at some places of one database that lack the same."""
         try:
-            took_ms = await self._do(entries)
+            if self._chain.is_filling(entries[0].to_do):
+                took_ms = await self._do(entries)
+            else:
+                async with self._turns.working(entries[0].place):
+                    took_ms = await self._do(entries)
         except (Outdated, Interrupted):
             return Outcome(entries=_again(entries), is_outdated=True)
         except _IN_THE_WAY as error:
