@@ -101,6 +101,7 @@ class _Relation(msgspec.Struct, frozen=True, kw_only=True):
     own: str
     foreign_seen: str
     foreign_changed: str
+    foreign_forged: str
     count: str
 
 
@@ -177,6 +178,8 @@ class _Release:
                 self._note(relation, role, "seen")
             if relation.is_table and await self._reaches(relation.foreign_changed, self._second):
                 self._note(relation, role, "changed")
+            if relation.is_table and await self._forges(relation.foreign_forged):
+                self._note(relation, role, "forged")
 
     async def _counts(self, silent: Sequence[_Relation], role: str) -> dict[str, int]:
         """Count the rows of views that don't tell whose they are, as the first canary."""
@@ -206,6 +209,23 @@ class _Release:
         finally:
             # What one role could change must still be there for the next one.
             await attempt.rollback()
+
+    async def _forges(self, statement: str) -> bool:
+        """Tell whether a row of the other one can be written.
+
+        Row security comes before every constraint: whom one of these stopped had been let in.
+        """
+        attempt = self._asked.transaction()
+        await attempt.start()
+        try:
+            await self._asked.execute(statement, self._second)
+        except asyncpg.IntegrityConstraintViolationError:
+            return True
+        except asyncpg.PostgresError:
+            return False
+        finally:
+            await attempt.rollback()
+        return True
 
     def _note(self, relation: _Relation, role: str, how: str) -> None:
         self._seen.append(CanarySeen(relation=relation.name, role=role, how=how))

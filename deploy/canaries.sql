@@ -63,6 +63,8 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relkind <> 'v' AS is_tab
         n.nspname, c.relname) AS foreign_seen,
     format('WITH gone AS (DELETE FROM %I.%I WHERE tenant_id = $1::uuid RETURNING 1)'
         ' SELECT EXISTS (SELECT FROM gone)', n.nspname, c.relname) AS foreign_changed,
+    format('INSERT INTO %I.%I (tenant_id%s) VALUES ($1::uuid%s)', n.nspname, c.relname,
+        k.names, k.values) AS foreign_forged,
     format('SELECT count(*) FROM (SELECT FROM %I.%I LIMIT 10000) AS seen',
         n.nspname, c.relname) AS count
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -6,7 +6,7 @@ import msgspec
 
 
 class CanarySeen(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one tenant that another one reached, as ``role``; ``how`` is seen or changed."""
+    """Rows that another tenant reached, as ``role``; ``how`` is seen, changed or forged."""
 
     relation: str
     role: str

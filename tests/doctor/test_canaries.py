@@ -93,7 +93,18 @@ async def test_a_canary_that_can_change_what_it_cannot_see_is_found_out(made: Wa
         told = await release(made.made.fleet, name_of(made))
     finally:
         await made.run(undo)
-    assert {each.how for each in told.seen} == {"seen", "changed"}
+    assert {each.how for each in told.seen} == {"seen", "changed", "forged"}
+
+
+async def test_a_canary_that_can_write_in_anothers_name_is_found_out(made: Ward) -> None:
+    """What it forges it doesn't see."""
+    plant, undo = planted("policy_form_without_check")
+    await made.run(plant)
+    try:
+        told = await release(made.made.fleet, name_of(made))
+    finally:
+        await made.run(undo)
+    assert {(each.relation, each.how) for each in told.seen} == {("shared.author", "forged")}
 
 
 async def test_a_table_that_takes_no_canary_is_told_with_its_reason(made: Ward) -> None:
