@@ -77,9 +77,10 @@ def test_a_move_is_asked_for_pinned_shown_and_listed(stack: Stack) -> None:
 
 def test_a_move_is_held_paused_resumed_and_cut_over(stack: Stack) -> None:
     slug = new_tenant(stack)
-    held: dict[str, Any] = stack.ask(
+    told: dict[str, Any] = stack.ask(
         *("promote", slug, "--to", "schema", "--hold", "--wait", "--reason", "on Sunday", "--json")
-    ).document()["move"]
+    ).document()
+    held = told["move"]
     assert (held["state"], held["step"], held["awaits_cut_over"]) == ("running", "verified", True)
     move_id: str = held["id"]
     shown = stack.ask("move", "show", move_id).out
