@@ -204,8 +204,11 @@ async def lose_the_connection(ann: Person, proxy: Proxy) -> None:
 
 
 async def cancel_and_go_on(ann: Person, slug: str) -> None:
-    """Cancel the subscription, and take that back."""
+    """See what another interval costs, cancel the subscription, and take that back."""
     main = ann.page.locator("main")
+    await ann.open(f"/w/{slug}/billing/change?plan=pro&interval=year")
+    await reads(main, "Next invoice")
+    assert await ann.faults() == []
     await ann.open(f"/w/{slug}/billing")
     await ann.page.get_by_role("link", name="Cancel the subscription").click()
     await ann.press("Cancel the subscription")
