@@ -139,6 +139,9 @@ async def _account(
         )
     if password_hash is not None:
         raise Conflict(f"{email} has an account with a password of its own: leave it out")
+    # Anybody may have signed up with the address, and would be let in here in its reader's place.
+    if known.email_verified_at is None:
+        raise Conflict(f"nobody has shown yet to read {email}: send an invitation instead")
     return known
 
 

@@ -20,6 +20,7 @@ from tests.gateways import (
     make_key,
     new_slug,
     ops,
+    prove,
     sign_up,
 )
 
@@ -69,6 +70,16 @@ async def test_nobody_sets_the_password_of_an_account_that_is_there(
     expect(
         await made.client.post("/api/login", json={"email": shop.email, "password": PASSWORD}), 200
     )
+
+
+async def test_who_has_not_proved_an_address_is_not_added_by_it(made: GatewayWorld) -> None:
+    customer, early = await sign_up(made.client), await sign_up(made.client)
+    body = {"email": early.email, "role": "member"}
+    answer = await made.client.post("/api/members", json=body, headers=customer.headers)
+    assert "invitation" in expect(answer, 409)["detail"]
+    await prove(made, early.email)
+    added = await add(made, customer, email=early.email, role="member")
+    assert added["email"] == early.email
 
 
 async def test_a_role_that_changes_is_heeded_at_once(made: GatewayWorld) -> None:
