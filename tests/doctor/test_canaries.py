@@ -31,8 +31,12 @@ async def test_canaries_see_nothing_and_leave_nothing(made: Ward) -> None:
     told = await release(made.made.fleet, name_of(made))
     assert (told.seen, told.unmarked, told.untried) == ((), (), ())
     assert told.marked == told.tables >= 3
+    # Of the strict tenants' logins, which are the whole server's, some are tried for all.
     strict = made.place(Tier.ROWS, Isolation.STRICT).login
-    assert {"stepwell_app", "stepwell_owner", strict} <= set(told.roles)
+    logins = set(told.roles) - {"stepwell_app", "stepwell_owner"}
+    assert len(logins) == len(told.roles) - 2
+    assert logins
+    assert all(login.startswith(strict[:2]) for login in logins)
     async with made.made.admin() as connection:
         assert await connection.fetchval(EVERYTHING) == before
 

@@ -33,7 +33,8 @@ for (const part of document.querySelectorAll("[data-live]")) {
   source.addEventListener("part", (event) => { part.innerHTML = event.data; });
   source.addEventListener("end", (event) => {
     source.close();
-    if (event.data) location.assign(event.data);
+    // A form on its way leads on by itself, and would be cut off.
+    if (event.data && !document.querySelector("form[data-sent]")) location.assign(event.data);
   });
 }
 
