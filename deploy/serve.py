@@ -14,6 +14,7 @@ import uvloop
 from deploy import logs
 from deploy.app import create_app
 from deploy.checks import check_isolation, check_revision
+from deploy.heap import freeze_heap
 from deploy.platform import Platform, running
 from router.errors import Misconfigured
 
@@ -60,9 +61,11 @@ async def _examine(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:
+    app = create_app(settings)
+    freeze_heap()
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             loop="none",
             http="httptools",
             ws="none",

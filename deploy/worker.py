@@ -17,6 +17,7 @@ from deploy.billing_chores import billing_chores
 from deploy.checks import check_revision
 from deploy.checkup import CheckupFigures, keep_checked
 from deploy.domains import DomainKeeper
+from deploy.heap import freeze_heap
 from deploy.keeping import Keeping
 from deploy.mail.chores import mail_chores
 from deploy.operations import make_runner
@@ -74,6 +75,7 @@ async def _work(settings: Settings) -> None:
             **billing_chores(platform, provider, registry),
             **mail_chores(platform, registry),
         }
+        freeze_heap()
         try:
             await _work_until(stop, make_runner(platform, registry), chores)
         finally:

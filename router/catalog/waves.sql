@@ -108,8 +108,9 @@ ON CONFLICT (cluster, database, schema_name) DO UPDATE
     WHERE (p.tier, p.revision) IS DISTINCT FROM (excluded.tier, excluded.revision)
 
 -- name: known_places
+-- A commit may come a moment after what it says. Whoever was missed for longer is read with all.
 SELECT cluster, database, schema_name, tier, revision, changed_at FROM catalog.place
-WHERE $1::timestamptz IS NULL OR changed_at > $1::timestamptz - interval '1 minute'
+WHERE $1::timestamptz IS NULL OR changed_at > $1::timestamptz - interval '2 seconds'
 
 -- name: gone
 DELETE FROM catalog.place AS p WHERE (p.cluster, p.database, p.schema_name) IN (

@@ -16,6 +16,7 @@ import uvloop
 
 from deploy import logs
 from deploy.app import create_app
+from deploy.heap import freeze_heap
 from deploy.settings import DATABASE_URL, load
 from deploy.stack.ports import LOOPBACK
 from deploy.worker import work
@@ -30,6 +31,7 @@ def main() -> None:
         return
     logs.configure(log_format="json", level="warning")
     app = create_app(load(os.environ)) if kind == "gateway" else create_floor(_floor_dsn())
+    freeze_heap()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
