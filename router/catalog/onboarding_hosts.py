@@ -110,7 +110,8 @@ def check_certificates(text: str) -> str:
     wanted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         wanted.load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError, UnicodeError):
+    # A TypeError is what it says of text that isn't ASCII.
+    except (ssl.SSLError, TypeError, ValueError):
         raise Unprocessable(
             "these are no certificates in PEM: -----BEGIN CERTIFICATE----- and what follows",
             field="certificates",

@@ -190,7 +190,7 @@ def test_a_user_hides_nothing(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "trust me", "-----BEGIN CERTIFICATE-----\nAAAA\n", "/etc/shadow"]
+    "text", ["", "trust me", "-----BEGIN CERTIFICATE-----\nAAAA\n", "/etc/shadow", "é"]
 )
 def test_what_vouches_is_a_certificate(text: str) -> None:
     with pytest.raises(Unprocessable) as refused:
