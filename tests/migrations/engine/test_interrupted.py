@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 TIERS = (Tier.SCHEMA, Tier.SCHEMA, Tier.DATABASE)
 REVISION = "SELECT revision FROM gate.revision WHERE schema_name = $1"
 ONE_WAVE = Rules(percents=())
-#: One row a batch: longer than it takes to pause.
-ROWS = 800
+#: One row a batch: some seconds, as a fill asks twice a second whether it is paused.
+ROWS = 3_000
 SLOW = "safe.backfill('artist', 'touched = touched + 1', where='touched < 9', batch_rows_max=1)"
 _LIMIT_S = 60.0
 
