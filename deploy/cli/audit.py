@@ -11,6 +11,7 @@ from uuid import UUID
 import click
 import msgspec
 
+from deploy.cli.paging import first_items
 from deploy.cli.reach import catalog_at, settings_for
 from deploy.cli.shell import Failed, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
@@ -21,9 +22,9 @@ from router.catalog import audit_chain, tenants
 
 if TYPE_CHECKING:
     from router.catalog.audit import AuditEntry
+    from router.catalog.catalog import Page
 
 ENTRIES_MAX = 10_000
-PAGE_ITEMS = 200
 _HEAD = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -76,21 +77,18 @@ def audit() -> None:
 @asynchronous
 async def list_entries(*, reference: str | None, limit: int, state: Path, as_json: bool) -> None:
     """List the trail, the newest entry first."""
-    documents: list[AuditDocument] = []
     async with catalog_at(state) as catalog, catalog.connection() as connection:
         tenant_id = (await tenants.get(connection, reference)).tenant.id if reference else None
-        before: int | None = None
-        while len(documents) < limit:
-            page = await trail.list_page(
+
+        async def ask(cursor: str | None, items_max: int) -> Page[AuditEntry]:
+            return await trail.list_page(
                 connection,
                 tenant_id=tenant_id,
-                before=before,
-                items_max=min(PAGE_ITEMS, limit - len(documents)),
+                before=int(cursor) if cursor else None,
+                items_max=items_max,
             )
-            documents += [AuditDocument.of(entry) for entry in page.items]
-            if page.next is None:
-                break
-            before = int(page.next)
+
+        documents = [AuditDocument.of(entry) for entry in await first_items(ask, limit)]
     if as_json:
         show_json(documents)
         return

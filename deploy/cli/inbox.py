@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from billing import inbox as events
-from billing.inbox import EventState, InboxFilter
+from billing.inbox import EventState, InboxEvent, InboxFilter
 from billing.ops_routes import EventLine
+from deploy.cli.paging import first_items
 from deploy.cli.reach import catalog_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from router.catalog import audit, tenants
-from router.catalog.catalog import PAGE_ITEMS_MAX
+from router.catalog.catalog import Page
 
 EVENTS_MAX = 10_000
 STATES = click.Choice([state.value for state in EventState])
@@ -48,23 +49,16 @@ async def list_events(  # noqa: PLR0913 - one for each option
     as_json: bool,
 ) -> None:
     """List events, the newest first. Kept ones were given up: nobody knows their customer."""
-    found: list[EventLine] = []
     async with catalog_at(state) as catalog, catalog.connection() as connection:
         tenant_id = (await tenants.get(connection, reference)).tenant.id if reference else None
         chosen = InboxFilter(
             state=EventState(event_state) if event_state else None, type=kind, tenant_id=tenant_id
         )
-        before: str | None = None
-        while len(found) < limit:
-            page = await events.list_page(
-                connection,
-                chosen,
-                before=before,
-                items_max=min(PAGE_ITEMS_MAX, limit - len(found)),
-            )
-            found += [EventLine.of(event) for event in page.items]
-            if (before := page.next) is None:
-                break
+
+        async def ask(cursor: str | None, items_max: int) -> Page[InboxEvent]:
+            return await events.list_page(connection, chosen, before=cursor, items_max=items_max)
+
+        found = [EventLine.of(event) for event in await first_items(ask, limit)]
     if as_json:
         show_json(found)
         return

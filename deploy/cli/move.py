@@ -11,13 +11,14 @@ import msgspec
 
 from deploy.cli.documents import OperationDocument
 from deploy.cli.following import follow
+from deploy.cli.paging import first_items
 from deploy.cli.promote import how, told
 from deploy.cli.reach import catalog_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from promotion.faults import POINTS
 from router.catalog import move_holds, moves, tenants
-from router.catalog.catalog import PAGE_ITEMS_MAX
+from router.catalog.catalog import Page
 from router.catalog.move_words import Move, MoveDocument, place_told
 from router.catalog.moves import By, MoveFilter
 
@@ -59,22 +60,15 @@ async def list_moves(
     *, reference: str | None, is_open: bool, limit: int, state: Path, as_json: bool
 ) -> None:
     """List moves, the newest first."""
-    found: list[Move] = []
     async with catalog_at(state) as catalog, catalog.connection() as connection:
         tenant_id = (await tenants.get(connection, reference)).tenant.id if reference else None
         chosen = MoveFilter(tenant_id=tenant_id, is_open=is_open)
-        before: UUID | None = None
-        while len(found) < limit:
-            page = await moves.list_page(
-                connection,
-                chosen,
-                before=before,
-                items_max=min(PAGE_ITEMS_MAX, limit - len(found)),
-            )
-            found += page.items
-            if page.next is None:
-                break
-            before = UUID(page.next)
+
+        async def ask(cursor: str | None, items_max: int) -> Page[Move]:
+            before = UUID(cursor) if cursor else None
+            return await moves.list_page(connection, chosen, before=before, items_max=items_max)
+
+        found = await first_items(ask, limit)
     if as_json:
         show_json([MoveDocument.of(each) for each in found])
         return

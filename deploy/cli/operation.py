@@ -8,13 +8,14 @@ from uuid import UUID
 import click
 
 from deploy.cli.documents import OperationDocument
+from deploy.cli.paging import first_items
 from deploy.cli.reach import catalog_at
 from deploy.cli.shell import ACTOR, asynchronous, json_option, say, state_option
 from deploy.cli.show import show_fields, show_json, show_table
 from router.api.fleet import OperationWhole
 from router.api.shapes import OperationShown
 from router.catalog import audit, operations, retrying, tenants
-from router.catalog.catalog import PAGE_ITEMS_MAX
+from router.catalog.catalog import Page
 from router.catalog.operations import OperationFilter, OperationState
 from router.catalog.retrying import OperationLine
 
@@ -53,23 +54,21 @@ async def list_operations(  # noqa: PLR0913 - one for each option
     as_json: bool,
 ) -> None:
     """List work, the newest first. What waits with an error is tried again by itself."""
-    found: list[OperationLine] = []
     async with catalog_at(state) as catalog, catalog.connection() as connection:
         tenant_id = (await tenants.get(connection, reference)).tenant.id if reference else None
         wanted = OperationState(operation_state) if operation_state else None
-        before: UUID | None = None
-        while len(found) < limit:
-            page = await retrying.list_page(
+        chosen = OperationFilter(kind=kind, tenant_id=tenant_id, state=wanted)
+
+        async def ask(cursor: str | None, items_max: int) -> Page[OperationLine]:
+            return await retrying.list_page(
                 connection,
-                OperationFilter(kind=kind, tenant_id=tenant_id, state=wanted),
+                chosen,
                 is_failing=failing or wanted is OperationState.FAILED,
-                before=before,
-                items_max=min(PAGE_ITEMS_MAX, limit - len(found)),
+                before=UUID(cursor) if cursor else None,
+                items_max=items_max,
             )
-            found += page.items
-            if page.next is None:
-                break
-            before = UUID(page.next)
+
+        found = await first_items(ask, limit)
     if as_json:
         show_json(found)
         return
